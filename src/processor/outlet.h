@@ -1,0 +1,48 @@
+/* The bounded queue between the processor and one destination. The processor decides, delivery accounts: filtered and expired
+ * events are handed over too, so that one thread per destination counts how every event ended.
+ *
+ * thread: push, scanned, flush, room: the processor's loop. take, free-side: the consumer's loop. One producer, one consumer. */
+#ifndef SLUICE_PROCESSOR_OUTLET_H
+#define SLUICE_PROCESSOR_OUTLET_H
+
+#include "base/loop.h"
+#include "store/store.h"
+
+enum verdict { VERDICT_DELIVER, VERDICT_FILTER, VERDICT_EXPIRE, VERDICT_DEAD };
+
+struct handover {
+    struct store_block *block;    /* one reference, the consumer's after take */
+    const struct record *record;  /* inside block */
+    uint8_t verdict;              /* enum verdict */
+    uint8_t reason;               /* enum reason, for FILTER, EXPIRE and DEAD */
+};
+
+struct outlet;
+
+/* capacity in events and in bytes of payload. on_ready runs on `consumer` when there is something to take after the queue was
+ * empty; on_room runs on `producer` when a queue that refused a push has drained to half. */
+struct outlet_conf {
+    struct loop *producer, *consumer;
+    uint32_t events;
+    uint64_t bytes;
+    void (*on_ready)(void *ctx);
+    void *ready_ctx;
+    void (*on_room)(void *ctx);
+    void *room_ctx;
+};
+struct outlet *outlet_new(const struct outlet_conf *conf);
+/* Both sides have stopped using it. */
+void outlet_free(struct outlet *outlet);
+
+/* Takes over the reference. False: full; nothing was taken. */
+bool outlet_push(struct outlet *outlet, const struct handover *handover);
+/* Everything below `offset` was pushed or is of no concern to this destination. */
+void outlet_scanned(struct outlet *outlet, uint64_t offset);
+/* Wakes the consumer, once per group of pushes. */
+void outlet_flush(struct outlet *outlet);
+uint32_t outlet_length(const struct outlet *outlet); /* any thread, approximate */
+
+/* Up to `max` handovers, in order. *ret_scanned: what may be taken as scanned once those are accounted for. */
+size_t outlet_take(struct outlet *outlet, struct handover *out, size_t max, uint64_t *ret_scanned);
+
+#endif

@@ -1,0 +1,47 @@
+"""Fixtures shared by scenario, crash and interop tests."""
+import sys
+import pathlib
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from sink import Sink  # noqa: E402
+from sluice import Sluice  # noqa: E402
+
+
+@pytest.fixture
+def sink():
+    made = Sink()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sinks():
+    """A factory; every sink made is closed at the end."""
+    made = []
+
+    def make(behave=None):
+        made.append(Sink(behave))
+        return made[-1]
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """A factory of started servers, each over its own directory; killed at the end if still running."""
+    made = []
+
+    def make(workspace_doc, clock=False, env=None, faults=None, **start):
+        directory = tmp_path / f"server{len(made)}"
+        directory.mkdir()
+        server = Sluice(directory, workspace_doc, clock=clock, env=env)
+        made.append(server)
+        return server.start(faults=faults, **start)
+    yield make
+    for server in made:
+        if server.process is not None:
+            server.kill()
