@@ -1,5 +1,5 @@
 /* Named fault points (fault.def), armed by SLUICE_FAULTS="name=action[@hit][,…]" or by fault_arm: action is kill (SIGKILL to
- * ourselves), fail (the call site fails as its comment says) or stop (blocks for good). @hit: the n-th pass, 1 by default;
+ * ourselves), fail (the call site fails as its comment says), stop (blocks for good) or off (disarms). @hit: the n-th pass, 1 by default;
  * @n+ : from the n-th on. Always compiled in; unarmed it costs one predictable branch. Thread-safe. */
 #ifndef SLUICE_BASE_FAULT_H
 #define SLUICE_BASE_FAULT_H
@@ -21,6 +21,6 @@ const char *fault_name(enum fault fault);
 MUST enum err fault_arm(struct slice spec, struct errinfo *why);
 
 /* True when the call site must fail now. kill and stop do not return. */
-#define FAULT(name) (UNLIKELY(fault_any_armed) && fault_hit(FAULT_##name))
+#define FAULT(name) (UNLIKELY(__atomic_load_n(&fault_any_armed, __ATOMIC_RELAXED)) && fault_hit(FAULT_##name))
 
 #endif

@@ -1,6 +1,6 @@
 /* Counters, gauges and histograms. Each module lists its own in <module>_stat.def:
  *     S(name, COUNTER|GAUGE|HISTOGRAM, unit, "help")
- * and expands it with STAT_STRUCT / STAT_INFO. Sets are registered with labels and printed by /metrics and `stat`.
+ * and expands it with STAT_FIELD_<kind> and STAT_INFO_. Sets are registered with labels and printed by /metrics and `stat`.
  * Names on the wire: sluice_<module>_<name>[_total|_<unit>]. Writers use relaxed atomics; readers may see a set mid-update. */
 #ifndef SLUICE_BASE_STAT_H
 #define SLUICE_BASE_STAT_H
@@ -32,6 +32,10 @@ struct stat_info {
 #define STAT_FIELD_COUNTER(name) stat_value name;
 #define STAT_FIELD_GAUGE(name) stat_value name;
 #define STAT_FIELD_HISTOGRAM(name) struct stat_histogram name;
+/* struct gateway_stat {                                    static const struct stat_info infos[] = {
+ * #define S(name, kind, unit, help) STAT_FIELD_##kind(name)  #define S(...) STAT_INFO_(struct gateway_stat, __VA_ARGS__)
+ * #include "gateway/gateway_stat.def"                       (the same include) };  */
+#define STAT_INFO_(owner, name, kind, unit, help) {#name, STAT_##kind, unit, help, offsetof(owner, name)},
 
 static inline void stat_add(stat_value *v, int64_t n) {
     atomic_fetch_add_explicit(v, n, memory_order_relaxed);
@@ -59,7 +63,7 @@ void stat_group_add(struct stat_group *group);
 void stat_group_remove(struct stat_group *group);
 /* Prometheus text format 0.0.4 of all sets, grouped by metric with HELP and TYPE once. */
 void stat_print_prometheus(struct buf *out);
-/* Calls `each` for every value of every set (histograms as count and p50/p99). */
+/* Calls `each` for every value of every set, under the registry's lock: `each` only reads and must not add or remove sets. */
 void stat_each(void (*each)(void *ctx, const struct stat_group *group, const struct stat_info *info), void *ctx);
 
 #endif

@@ -1,0 +1,151 @@
+# Sluice. `make` builds build/sluice; `make check` is the fast gate; `make test` is everything. Sources and tests are found by
+# wildcard: adding one edits no file here.
+#   BUILD=dir     where everything goes (default build)         CC=clang CXX=clang++   the other compiler
+#   DIRS="base json"   only these folders of src/ (work on one folder while others are in pieces)
+#   FUZZ_SECONDS=10    per fuzz target
+
+BUILD ?= build
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 10
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin CXX),default)
+CXX := $(if $(findstring clang,$(CC)),clang++,g++)
+endif
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wwrite-strings -Wvla -Wpointer-arith
+WARN_C := $(WARN) -Wstrict-prototypes -Wmissing-prototypes
+HARDEN ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+MODE ?= -O2 -g
+COMMON := $(MODE) $(HARDEN) -fPIE -fno-omit-frame-pointer -D_GNU_SOURCE -Isrc
+# -fno-strict-aliasing: sockets, records and knobs are bytes that are looked at through structs
+CFLAGS_ALL = -std=gnu17 $(WARN_C) $(COMMON) -fno-strict-aliasing -isystem $(LLHTTP)/include/llhttp $(CFLAGS)
+CXXFLAGS_ALL = -std=c++17 $(WARN) $(COMMON) -fno-exceptions -fno-rtti $(CXXFLAGS)
+LDFLAGS_ALL = $(MODE) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
+LIBS := -luv -lcurl -lsimdjson -ldeflate -lz -lxxhash -lyaml -lcrypto -lpthread -lstdc++ -lm
+
+# Debian's node-llhttp ships the parser as C sources
+LLHTTP := /usr/share
+LLHTTP_SRC := $(wildcard $(LLHTTP)/llhttp/*.c)
+
+ifdef DIRS
+TREE := $(addprefix src/,$(DIRS))
+else
+TREE := src
+endif
+ALL_C := $(sort $(shell find $(TREE) -name '*.c'))
+ALL_CPP := $(sort $(shell find $(TREE) -name '*.cpp'))
+TEST_SRC := $(filter %_test.c,$(ALL_C))
+FUZZ_SRC := $(filter %_fuzz.c,$(ALL_C))
+LIB_SRC := $(filter-out src/main.c %_test.c %_fuzz.c,$(ALL_C))
+BENCH_SRC := $(sort $(wildcard bench/*.c))
+
+OBJ := $(BUILD)/obj
+LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(ALL_CPP:%.cpp=$(OBJ)/%.o) $(LLHTTP_SRC:$(LLHTTP)/llhttp/%.c=$(OBJ)/llhttp/%.o)
+LIB := $(BUILD)/libsluice.a
+TESTS := $(TEST_SRC:src/%.c=$(BUILD)/test/%)
+FUZZERS := $(FUZZ_SRC:src/%.c=$(BUILD)/fuzz/%)
+BENCHES := $(BENCH_SRC:bench/%.c=$(BUILD)/bench/%)
+
+.PHONY: all unit check test lint format format-check tidy asan tsan fuzz fuzz-run bench interop docs install clean FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/sluice
+
+# ---- compile and link ----
+
+# changes when the compiler or a flag does, so that nothing stale is linked
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CFLAGS_ALL) $(CXX) $(CXXFLAGS_ALL) $(LDFLAGS_ALL) $(LIBS)' | cmp -s - $@ || \
+	 echo '$(CC) $(CFLAGS_ALL) $(CXX) $(CXXFLAGS_ALL) $(LDFLAGS_ALL) $(LIBS)' > $@
+
+$(OBJ)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(OBJ)/%.o: %.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(OBJ)/llhttp/%.o: $(LLHTTP)/llhttp/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 $(COMMON) -w -I$(LLHTTP)/include/llhttp -c -o $@ $<
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/sluice: $(OBJ)/src/main.o $(LIB)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(BUILD)/test/%: $(OBJ)/src/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(LIBS)
+
+$(BUILD)/fuzz/%: $(OBJ)/src/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+$(BUILD)/bench/%: $(OBJ)/bench/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
+
+# ---- gates ----
+
+unit: $(TESTS)
+	@tools/unit $(TESTS)
+
+check: lint $(TESTS)
+	@tools/unit $(TESTS)
+
+test: check all
+	@tools/test --after-check
+
+lint:
+	@CC='$(CC)' tools/lint
+
+format:
+	@tools/format
+
+format-check:
+	@tools/format --check
+
+tidy:
+	@tools/tidy
+
+SANITIZE = $(MAKE) CC=clang CXX=clang++ HARDEN= MODE='-O1 -g -fsanitize=$(1) -fno-sanitize-recover=all' BUILD=$(2)
+
+asan:
+	@$(call SANITIZE,address$(,)undefined,$(BUILD)/asan) unit
+
+tsan:
+	@$(call SANITIZE,thread,$(BUILD)/tsan) unit
+
+fuzz:
+	@$(call SANITIZE,fuzzer-no-link$(,)address$(,)undefined,$(BUILD)/fuzzing) fuzz-run FUZZ_SECONDS=$(FUZZ_SECONDS)
+
+fuzz-run: $(FUZZERS)
+	@tools/fuzz $(FUZZ_SECONDS) $(FUZZERS)
+
+, := ,
+
+bench: all $(BENCHES)
+	@BUILD='$(BUILD)' bench/run
+
+interop: all
+	@BUILD='$(BUILD)' test/interop/run
+
+docs: all
+	@BUILD='$(BUILD)' tools/docs
+
+install: all
+	install -D -m 755 $(BUILD)/sluice $(DESTDIR)$(PREFIX)/bin/sluice
+	install -D -m 644 deploy/sluice.service $(DESTDIR)$(PREFIX)/lib/systemd/system/sluice.service
+
+clean:
+	rm -rf $(BUILD)

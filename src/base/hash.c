@@ -1,0 +1,104 @@
+/* XXH3 for everything, MD5 for rudderId, random bytes from the kernel.
+ *
+ * thread: any. MD5 contexts and random buffers are per thread; a thread's MD5 context is freed when the thread ends. */
+#include "base/hash.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <sys/random.h>
+#include <xxhash.h>
+
+uint64_t hash64(struct slice s) {
+    return XXH3_64bits(s.ptr, s.len);
+}
+
+struct hash128 hash128(struct slice s) {
+    XXH128_hash_t h = XXH3_128bits(s.ptr, s.len);
+    return (struct hash128){.lo = h.low64, .hi = h.high64};
+}
+
+uint32_t hash_check(const void *data, size_t len) {
+    return (uint32_t)XXH3_64bits(data, len);
+}
+
+static pthread_once_t md5_once = PTHREAD_ONCE_INIT;
+static pthread_key_t md5_key;
+static EVP_MD *md5_method; /* fetched once: an implicit fetch per call costs more than the hash */
+
+static void md5_context_free(void *context) {
+    EVP_MD_CTX_free(context);
+}
+
+static void md5_setup(void) {
+    md5_method = EVP_MD_fetch(NULL, "MD5", NULL);
+    ASSERT(md5_method != NULL);
+    ASSERT(pthread_key_create(&md5_key, md5_context_free) == 0);
+}
+
+void hash_md5(struct slice s, unsigned char out[16]) {
+    pthread_once(&md5_once, md5_setup);
+    EVP_MD_CTX *context = pthread_getspecific(md5_key);
+    if (context == NULL) {
+        context = EVP_MD_CTX_new();
+        ASSERT(context != NULL);
+        pthread_setspecific(md5_key, context);
+    }
+    int done = EVP_DigestInit_ex2(context, md5_method, NULL) && EVP_DigestUpdate(context, s.ptr, s.len) &&
+               EVP_DigestFinal_ex(context, out, NULL);
+    ASSERT(done);
+}
+
+static void random_from_kernel(unsigned char *out, size_t len) {
+    while (len > 0) {
+        ssize_t n = getrandom(out, len, 0);
+        if (n < 0) {
+            ASSERT(errno == EINTR);
+            continue;
+        }
+        out += n;
+        len -= (size_t)n;
+    }
+}
+
+void random_bytes(void *out, size_t len) {
+    static __thread unsigned char pool[512];
+    static __thread size_t left;
+    if (len > sizeof pool / 4) {
+        random_from_kernel(out, len);
+        return;
+    }
+    if (left < len) {
+        random_from_kernel(pool, sizeof pool);
+        left = sizeof pool;
+    }
+    left -= len;
+    memcpy(out, pool + left, len);
+    memset(pool + left, 0, len); /* what was handed out is not kept */
+}
+
+uint64_t random_u64(void) {
+    uint64_t value;
+    random_bytes(&value, sizeof value);
+    return value;
+}
+
+void uuid_format(const unsigned char bytes[16], char out[UUID_LEN]) {
+    static const char digits[] = "0123456789abcdef";
+    size_t at = 0;
+    for (size_t i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            out[at++] = '-';
+        }
+        out[at++] = digits[bytes[i] >> 4];
+        out[at++] = digits[bytes[i] & 15];
+    }
+}
+
+void uuid_v4(char out[UUID_LEN]) {
+    unsigned char bytes[16];
+    random_bytes(bytes, sizeof bytes);
+    bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40);
+    bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
+    uuid_format(bytes, out);
+}
