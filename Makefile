@@ -121,13 +121,13 @@ tidy:
 SANITIZE = $(MAKE) CC=clang CXX=clang++ HARDEN= MODE='-O1 -g -fsanitize=$(1) -fno-sanitize-recover=all' BUILD=$(2)
 
 asan:
-	@$(call SANITIZE,address$(,)undefined,$(BUILD)/asan) unit
+	+@$(call SANITIZE,address$(,)undefined,$(BUILD)/asan) unit
 
 tsan:
-	@$(call SANITIZE,thread,$(BUILD)/tsan) unit
+	+@$(call SANITIZE,thread,$(BUILD)/tsan) unit
 
 fuzz:
-	@$(call SANITIZE,fuzzer-no-link$(,)address$(,)undefined,$(BUILD)/fuzzing) fuzz-run FUZZ_SECONDS=$(FUZZ_SECONDS)
+	+@$(call SANITIZE,fuzzer-no-link$(,)address$(,)undefined,$(BUILD)/fuzzing) fuzz-run FUZZ_SECONDS=$(FUZZ_SECONDS)
 
 fuzz-run: $(FUZZERS)
 	@tools/fuzz $(FUZZ_SECONDS) $(FUZZERS)

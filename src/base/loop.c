@@ -326,6 +326,7 @@ static void *loop_thread(void *arg) {
 }
 
 void loop_start(struct loop *loop) {
+    set_running(loop, true); /* from here on a poke waits for it, though its thread may still be on its way */
     int e = pthread_create(&loop->thread, NULL, loop_thread, loop);
     ASSERT(e == 0);
 }
