@@ -46,7 +46,7 @@ LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(ALL_CPP:%.cpp=$(OBJ)/%.o) $(LLHTTP_SRC:$(
 LIB := $(BUILD)/libsluice.a
 TESTS := $(TEST_SRC:src/%.c=$(BUILD)/test/%)
 FUZZERS := $(FUZZ_SRC:src/%.c=$(BUILD)/fuzz/%)
-BENCHES := $(BENCH_SRC:bench/%.c=$(BUILD)/bench/%)
+BENCH_OBJ := $(BENCH_SRC:%.c=$(OBJ)/%.o)
 
 .PHONY: all unit check test lint format format-check tidy asan tsan fuzz fuzz-run bench interop docs install clean FORCE
 .DELETE_ON_ERROR:
@@ -89,8 +89,7 @@ $(BUILD)/fuzz/%: $(OBJ)/src/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
-$(BUILD)/bench/%: $(OBJ)/bench/%.o $(LIB)
-	@mkdir -p $(@D)
+$(BUILD)/sluice-bench: $(BENCH_OBJ) $(LIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
@@ -134,7 +133,7 @@ fuzz-run: $(FUZZERS)
 
 , := ,
 
-bench: all $(BENCHES)
+bench: all $(BUILD)/sluice-bench
 	@BUILD='$(BUILD)' bench/run
 
 interop: all

@@ -1,0 +1,151 @@
+"""kill -9 at each fault point, in a loop: nothing acknowledged is lost, only requests in flight repeat, order holds.
+
+SLUICE_CRASH_ROUNDS sets the rounds per fault point (default 12; hundreds over all points). A failure names the seed.
+"""
+import http.client
+import os
+import random
+
+import pytest
+from sink import Answer, Sink
+from sluice import Sluice, webhook, workspace
+
+ROUNDS = int(os.environ.get("SLUICE_CRASH_ROUNDS", "12"))
+CONCURRENCY = 4
+USERS = 9
+KILL_POINTS = ["STORE_BEFORE_WRITE", "STORE_AFTER_WRITE", "STORE_BEFORE_SYNC", "STORE_AFTER_SYNC", "STORE_ROLL", "STORE_NOTE",
+               "STORE_CHECKPOINT_WRITE", "STORE_CHECKPOINT_RENAME", "STORE_DEAD_PUT", "GATEWAY_BEFORE_ACK", "PROCESSOR_BATCH",
+               "DELIVERY_BEFORE_SEND", "DELIVERY_AFTER_RESPONSE", "DELIVERY_AFTER_NOTE"]
+
+
+class Client:
+    """Sends numbered events of a few users until the server dies; remembers which were acknowledged, in order per user."""
+
+    def __init__(self, dice):
+        self.dice = dice
+        self.sent = 0
+        self.acked = []
+        self.uncertain = set()  # sent and never answered: may or may not be there
+        self.next_of_user = [0] * USERS
+
+    def batch(self):
+        events = []
+        for _ in range(self.dice.randrange(1, 12)):
+            user = self.dice.randrange(USERS)
+            events.append({"type": "track", "event": "bad" if self.dice.random() < 0.03 else "good", "anonymousId": f"u{user}",
+                           "messageId": f"u{user}-{self.next_of_user[user]}", "n": self.next_of_user[user]})
+            self.next_of_user[user] += 1
+        return events
+
+    def run(self, server, requests):
+        """True if the server died on the way."""
+        connection = server.connection()
+        try:
+            for _ in range(requests):
+                events = self.batch()
+                ids = [event["messageId"] for event in events]
+                try:
+                    status, _, _ = server.post("/v1/batch", {"batch": events}, connection=connection)
+                except (OSError, http.client.HTTPException):
+                    self.uncertain.update(ids)
+                    return True
+                if status == 200:
+                    self.acked.extend(ids)
+                else:  # an honest refusal: it may have been written, never acknowledged
+                    self.uncertain.update(ids)
+            return False
+        finally:
+            connection.close()
+
+
+def check_sink(client, sink, kills, seed):
+    arrived = [arrival.json for arrival in sink.arrivals]
+    seen = {event["messageId"] for event in arrived}
+    lost = [each for each in client.acked if each not in seen]
+    assert not lost, f"seed {seed}: lost {lost[:5]} of {len(client.acked)} acknowledged"
+    repeats = len(arrived) - len(seen)
+    assert repeats <= kills * CONCURRENCY, f"seed {seed}: {repeats} repeats after {kills} kills"
+    last = {}
+    for event in arrived:
+        user = event["anonymousId"]
+        assert event["n"] >= last.get(user, -1), f"seed {seed}: {user} saw {event['n']} after {last[user]}"
+        last[user] = event["n"]
+
+
+@pytest.mark.parametrize("point", KILL_POINTS)
+def nothing_acknowledged_is_lost_when_killed_at(point, tmp_path):
+    seed = int(os.environ.get("SLUICE_CRASH_SEED", random.randrange(1 << 30)))
+    dice = random.Random(seed)
+    client, sink, kills = Client(dice), Sink(), 0
+    sink.behave = lambda arrival, number: Answer(status=400 if arrival.json["event"] == "bad" else 200)
+    server = Sluice(tmp_path, workspace([webhook("hook", sink.url, delivery={"concurrency": CONCURRENCY})]),
+                    env={"SLUICE_STORE_SEGMENT_BYTES": "64KiB", "SLUICE_DELIVERY_SAVE_EVENTS": "20", "SLUICE_STORE_KEEP": "0s"})
+    try:
+        for _ in range(ROUNDS):
+            server.start(faults=f"{point}=kill@{dice.randrange(1, 15)}")
+            died = client.run(server, requests=25)
+            if not died and server.alive():
+                server.kill()
+            else:
+                server.wait_dead()
+            kills += 1
+        server.start()
+        server.settle()
+        server.assert_conserved()
+        check_sink(client, sink, kills, seed)
+        assert server.stop() == 0
+    finally:
+        if server.process is not None:
+            server.kill()
+        sink.close()
+
+
+def nothing_acknowledged_is_lost_when_killed_at_random_instants(tmp_path):
+    seed = int(os.environ.get("SLUICE_CRASH_SEED", random.randrange(1 << 30)))
+    dice = random.Random(seed)
+    client, sink, kills = Client(dice), Sink(), 0
+    server = Sluice(tmp_path, workspace([webhook("hook", sink.url, delivery={"concurrency": CONCURRENCY})]),
+                    env={"SLUICE_STORE_SEGMENT_BYTES": "128KiB", "SLUICE_DELIVERY_SAVE_EVENTS": "50"})
+    try:
+        for _ in range(ROUNDS * 4):
+            server.start()
+            client.run(server, requests=dice.randrange(1, 20))
+            server.kill()
+            kills += 1
+        server.start()
+        server.settle()
+        server.assert_conserved()
+        check_sink(client, sink, kills, seed)
+    finally:
+        if server.process is not None:
+            server.kill()
+        sink.close()
+
+
+@pytest.mark.parametrize("point", ["STORE_BEFORE_WRITE", "STORE_BEFORE_SYNC", "STORE_ENOSPC", "STORE_ROLL", "STORE_NOTE", "STORE_DEAD_PUT",
+                                   "STORE_CHECKPOINT_WRITE"])
+def a_failing_disk_is_answered_with_503_and_heals(point, tmp_path):
+    sink = Sink()
+    sink.behave = lambda arrival, number: Answer(status=400 if arrival.json["event"] == "bad" else 200)
+    server = Sluice(tmp_path, workspace([webhook("hook", sink.url)]),
+                    env={"SLUICE_STORE_SEGMENT_BYTES": "64KiB", "SLUICE_DELIVERY_SAVE_EVENTS": "20"})
+    acked = []
+    try:
+        server.start(faults=f"{point}=fail@3")
+        for n in range(200):
+            name = "bad" if n % 10 == 9 else "good"
+            event = {"event": name, "anonymousId": f"u{n % 5}", "messageId": f"m{n}", "filler": "x" * 500}
+            status, _, headers = server.post("/v1/track", event)
+            assert status in (200, 503), status
+            if status == 200:
+                acked.append(f"m{n}")
+            else:
+                assert "retry-after" in headers
+        assert len(acked) >= 150, "it must heal"
+        sink.wait(lambda: set(acked) <= {a.json["messageId"] for a in sink.arrivals}, "all acknowledged events")
+        server.wait(lambda: server.destination("hook")["open"] == 0 and server.destination("hook")["behind"] == 0, "everything to end")
+        server.assert_conserved()
+    finally:
+        if server.process is not None:
+            server.kill()
+        sink.close()
