@@ -72,7 +72,7 @@ $(OBJ)/%.o: %.cpp $(BUILD)/flags
 
 $(OBJ)/llhttp/%.o: $(LLHTTP)/llhttp/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) -std=gnu17 $(COMMON) -w -I$(LLHTTP)/include/llhttp -c -o $@ $<
+	$(CC) -std=gnu17 $(COMMON) -DLLHTTP_STRICT_MODE=1 -w -I$(LLHTTP)/include/llhttp -c -o $@ $<
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@

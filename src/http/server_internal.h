@@ -37,6 +37,7 @@ struct conn;
 #define SERVER_HEAD_INLINE 2048u
 #define SERVER_PEER_SIZE 46u
 #define SERVER_ADDED_HEADERS 16u
+#define SERVER_DATE_LEN 29u
 
 enum deadline { DEADLINE_HEADER, DEADLINE_BODY, DEADLINE_IDLE, DEADLINE_WRITE, DEADLINE_LINGER, DEADLINE_COUNT, DEADLINE_NONE };
 
@@ -116,7 +117,7 @@ struct conn {
     enum err refusal; /* set by a parser callback that stops the parser */
     bool feeding;     /* inside conn_feed: answers do not start the next request */
     bool resuming;    /* in server->resume_head */
-    bool reading, eof, close_after, linger;
+    bool reading, eof, close_after, linger, handle_closed;
     uint8_t peer_len;
     char peer[SERVER_PEER_SIZE];
     uv_shutdown_t shutdown;
@@ -152,7 +153,7 @@ struct http_server {
     struct libdeflate_decompressor *inflater;
     struct buf head; /* scratch of response heads */
     int64_t date_second;
-    char date[30]; /* "Thu, 01 Jan 1970 00:00:00 GMT" */
+    char date[64]; /* "Thu, 01 Jan 1970 00:00:00 GMT", SERVER_DATE_LEN */
     bool draining, drained, freed;
     void (*on_drained)(void *ctx);
     void *drain_ctx;
@@ -175,7 +176,7 @@ void listener_close(struct listener *listener);
 void listeners_rearm(struct loop_timer *timer);
 
 /* server_conn.c */
-void conn_adopt(struct http_server *server, int fd, bool is_unix); /* takes fd */
+void conn_adopt(struct http_server *server, int fd, const struct sockaddr *peer); /* takes fd; peer NULL: unix */
 void conn_feed(struct conn *conn, const char *data, size_t len);
 void conn_resume(struct conn *conn);
 void conn_close(struct conn *conn);
@@ -193,7 +194,8 @@ void deadlines_fini(struct http_server *server);
 
 /* server_exchange.c */
 struct exchange *exchange_new(struct conn *conn);
-void exchange_release(struct exchange *exchange);
+void exchange_release(struct exchange *exchange); /* to the pool */
+void exchange_free(struct exchange *exchange);    /* from the pool */
 struct exchange *exchange_of(const struct http_request *request);
 bool exchange_head_append(struct exchange *exchange, const char *at, size_t len); /* false: past the limit */
 struct http_header *exchange_header_add(struct exchange *exchange);               /* NULL: too many */
