@@ -73,7 +73,7 @@ def check_sink(client, sink, kills, seed):
 
 
 @pytest.mark.parametrize("point", KILL_POINTS)
-def nothing_acknowledged_is_lost_when_killed_at(point, tmp_path):
+def test_nothing_acknowledged_is_lost_when_killed_at(point, tmp_path):
     seed = int(os.environ.get("SLUICE_CRASH_SEED", random.randrange(1 << 30)))
     dice = random.Random(seed)
     client, sink, kills = Client(dice), Sink(), 0
@@ -100,7 +100,7 @@ def nothing_acknowledged_is_lost_when_killed_at(point, tmp_path):
         sink.close()
 
 
-def nothing_acknowledged_is_lost_when_killed_at_random_instants(tmp_path):
+def test_nothing_acknowledged_is_lost_when_killed_at_random_instants(tmp_path):
     seed = int(os.environ.get("SLUICE_CRASH_SEED", random.randrange(1 << 30)))
     dice = random.Random(seed)
     client, sink, kills = Client(dice), Sink(), 0
@@ -124,7 +124,7 @@ def nothing_acknowledged_is_lost_when_killed_at_random_instants(tmp_path):
 
 @pytest.mark.parametrize("point", ["STORE_BEFORE_WRITE", "STORE_BEFORE_SYNC", "STORE_ENOSPC", "STORE_ROLL", "STORE_NOTE", "STORE_DEAD_PUT",
                                    "STORE_CHECKPOINT_WRITE"])
-def a_failing_disk_is_answered_with_503_and_heals(point, tmp_path):
+def test_a_failing_disk_is_answered_with_503_and_heals(point, tmp_path):
     sink = Sink()
     sink.behave = lambda arrival, number: Answer(status=400 if arrival.json["event"] == "bad" else 200)
     server = Sluice(tmp_path, workspace([webhook("hook", sink.url)]),

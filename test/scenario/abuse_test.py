@@ -62,7 +62,7 @@ PROBES = {
 
 
 @pytest.mark.parametrize("headers", PROBES.values(), ids=PROBES.keys())
-def a_smuggling_probe_is_refused_and_the_connection_closed(server, headers):
+def test_a_smuggling_probe_is_refused_and_the_connection_closed(server, headers):
     request = f"POST /v1/track HTTP/1.1\r\nHost: x\r\n{AUTH}{headers}\r\n".encode("latin-1") + BODY
     answer = raw(server, request)
     assert status_of(answer) in (400, 501), answer[:200]
@@ -70,7 +70,7 @@ def a_smuggling_probe_is_refused_and_the_connection_closed(server, headers):
     assert server.stat()["gateway"]["events_stored"] == 0
 
 
-def pipelined_requests_are_answered_in_order(server):
+def test_pipelined_requests_are_answered_in_order(server):
     one = f"POST /v1/track HTTP/1.1\r\nHost: x\r\n{AUTH}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY
     probe = b"GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
@@ -81,12 +81,12 @@ def pipelined_requests_are_answered_in_order(server):
     assert answer.count(b"HTTP/1.1 200") == 3 and answer.index(b"ok") < answer.index(b"Features")
 
 
-def a_body_past_the_limit_is_refused_before_it_is_read(server):
+def test_a_body_past_the_limit_is_refused_before_it_is_read(server):
     answer = raw(server, f"POST /v1/track HTTP/1.1\r\nHost: x\r\n{AUTH}Content-Length: 104857600\r\n\r\n".encode())
     assert status_of(answer) == 413 and b"request size exceeds max limit" in answer
 
 
-def a_100_mb_chunked_body_is_refused_when_it_passes_the_limit(server):
+def test_a_100_mb_chunked_body_is_refused_when_it_passes_the_limit(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
         s.sendall(f"POST /v1/track HTTP/1.1\r\nHost: x\r\n{AUTH}Transfer-Encoding: chunked\r\n\r\n".encode())
         chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
@@ -100,7 +100,7 @@ def a_100_mb_chunked_body_is_refused_when_it_passes_the_limit(server):
     assert sent < 32 << 20, "the server stopped it"
 
 
-def a_gzip_bomb_is_refused_at_the_ceiling(server):
+def test_a_gzip_bomb_is_refused_at_the_ceiling(server):
     bomb = gzip.compress(b" " * (300 << 20), 9)
     before = rss_kb(server)
     status, body, _ = server.post("/v1/batch", bomb, headers={"Content-Encoding": "gzip"})
@@ -114,12 +114,12 @@ def rss_kb(server):
 
 
 @pytest.mark.parametrize("bad", [b"\x1f\x8b", gzip.compress(BODY)[:-5], zlib.compress(BODY), b"not gzip"], ids=["header", "cut", "zlib", "text"])
-def broken_gzip_is_refused(server, bad):
+def test_broken_gzip_is_refused(server, bad):
     status, body, _ = server.post("/v1/track", bad, headers={"Content-Encoding": "gzip"})
     assert (status, body) == (500, b"failed to read body from request\n")
 
 
-def gzip_of_several_members_is_read_whole(server):
+def test_gzip_of_several_members_is_read_whole(server):
     data = gzip.compress(BODY[:9]) + gzip.compress(BODY[9:])
     status, _, _ = server.post("/v1/track", data, headers={"Content-Encoding": "gzip"})
     assert status == 200
@@ -130,17 +130,17 @@ def gzip_of_several_members_is_read_whole(server):
     b"", b" ", b"{", b"nul", b'{"a":1}}', b"\xef\xbb\xbf{}", b'{"userId":"\xff"}', b'{"userId":"\xed\xa0\x80"}', b'{"userId":"\xc0\xaf"}', b'{"a":01}',
     b'{"a":"\x01"}', b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 50_000 + b"1" + b"}" * 50_000, b'{"userId":"u"}\0', b'{"a":"\\x"}'],
     ids=["empty", "blank", "open", "literal", "trailing", "bom", "utf8", "surrogate", "overlong", "zero", "control", "arrays", "objects", "nul", "escape"])
-def a_body_that_is_not_json_is_refused(server, body):
+def test_a_body_that_is_not_json_is_refused(server, body):
     status, answer, _ = server.post("/v1/track", body)
     assert (status, answer) == (400, b"invalid json\n")
 
 
-def headers_past_the_limit_are_refused(server):
+def test_headers_past_the_limit_are_refused(server):
     answer = raw(server, b"GET /version HTTP/1.1\r\nHost: x\r\nX-Big: " + b"a" * 200_000 + b"\r\n\r\n")
     assert status_of(answer) == 431
 
 
-def slow_headers_are_cut_off_at_the_deadline(serve, sink):
+def test_slow_headers_are_cut_off_at_the_deadline(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)]), clock=True)
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as s:
         s.sendall(b"POST /v1/track HTTP/1.1\r\nHost: x\r\n")
@@ -154,7 +154,7 @@ def slow_headers_are_cut_off_at_the_deadline(serve, sink):
     assert answer == b"" or status_of(answer) == 408
 
 
-def ten_thousand_idle_connections_cost_little_and_the_next_request_is_served(serve, sink):
+def test_ten_thousand_idle_connections_cost_little_and_the_next_request_is_served(serve, sink):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 10_500:
         pytest.skip(f"needs 10,500 file descriptors, the hard limit is {hard}")
@@ -179,7 +179,7 @@ def ten_thousand_idle_connections_cost_little_and_the_next_request_is_served(ser
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def running_out_of_file_descriptors_refuses_new_clients_and_heals(serve, sink):
+def test_running_out_of_file_descriptors_refuses_new_clients_and_heals(serve, sink):
     def few():
         resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
     server = serve(workspace([webhook("hook", sink.url)]), preexec=few)
@@ -201,7 +201,7 @@ def served(server):
         return False
 
 
-def a_request_whose_client_leaves_before_the_answer_is_kept_when_it_was_stored(server):
+def test_a_request_whose_client_leaves_before_the_answer_is_kept_when_it_was_stored(server):
     for n in range(50):
         s = socket.create_connection(("127.0.0.1", server.port), timeout=10)
         body = json.dumps({"event": f"e{n}", "userId": "u", "messageId": f"m{n}"}).encode()
@@ -214,17 +214,17 @@ def a_request_whose_client_leaves_before_the_answer_is_kept_when_it_was_stored(s
     server.assert_conserved()
 
 
-def unknown_paths_and_wrong_methods_get_the_originals_answers(server):
+def test_unknown_paths_and_wrong_methods_get_the_originals_answers(server):
     assert server.request("GET", "/nowhere")[:2] == (404, b"404 page not found\n")
     assert server.request("GET", "/v1/track")[:2] == (405, b"")
 
 
-def missing_and_unknown_write_keys_get_the_originals_answers(server):
+def test_missing_and_unknown_write_keys_get_the_originals_answers(server):
     assert server.request("POST", "/v1/track", b"{}")[:2] == (401, b"failed to read writekey from header\n")
     assert server.post("/v1/track", b"{}", key="nope")[:2] == (401, b"invalid write key\n")
     assert server.request("POST", "/beacon/v1/batch", b"{}")[:2] == (401, b"failed to read writekey from query params\n")
 
 
-def a_disabled_source_gets_the_originals_answer(serve, sink):
+def test_a_disabled_source_gets_the_originals_answer(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)], sources=[{"id": "web", "write_key": "wk_web", "enabled": False}]))
     assert server.post("/v1/track", b'{"userId":"u"}')[:2] == (404, b"source is disabled\n")

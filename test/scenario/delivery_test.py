@@ -20,7 +20,7 @@ def retry_until_quiet(server, name, step_ms=60_000, limit_ms=6 * HOUR):
         spent += step_ms
 
 
-def a_user_waits_behind_its_failed_event_and_others_do_not(serve, sink):
+def test_a_user_waits_behind_its_failed_event_and_others_do_not(serve, sink):
     sink.behave = lambda arrival, number: Answer(status=503 if arrival.json["event"] == "a1" and number == 0 else 200)
     server = serve(workspace([webhook("hook", sink.url)]), clock=True)
     for name, user in (("a1", "a"), ("a2", "a"), ("b1", "b"), ("a3", "a"), ("b2", "b")):
@@ -34,7 +34,7 @@ def a_user_waits_behind_its_failed_event_and_others_do_not(serve, sink):
     server.assert_conserved()
 
 
-def retry_after_is_obeyed_to_the_second(serve, sink):
+def test_retry_after_is_obeyed_to_the_second(serve, sink):
     sink.behave = script(Answer(status=429, headers={"Retry-After": "120"}))
     server = serve(workspace([webhook("hook", sink.url)]), clock=True)
     server.track("e")
@@ -47,7 +47,7 @@ def retry_after_is_obeyed_to_the_second(serve, sink):
 
 
 @pytest.mark.parametrize("status", [400, 404, 410, 422, 301])
-def a_status_that_no_retry_can_cure_makes_a_dead_letter_at_once(serve, sink, status):
+def test_a_status_that_no_retry_can_cure_makes_a_dead_letter_at_once(serve, sink, status):
     sink.behave = script(Answer(status=status, body=b"no such thing"))
     server = serve(workspace([webhook("hook", sink.url)]), clock=True)
     server.track("bad", message_id="m-bad")
@@ -61,7 +61,7 @@ def a_status_that_no_retry_can_cure_makes_a_dead_letter_at_once(serve, sink, sta
     server.assert_conserved()
 
 
-def an_event_is_dead_when_the_window_has_passed(serve, sink):
+def test_an_event_is_dead_when_the_window_has_passed(serve, sink):
     sink.behave = lambda arrival, number: Answer(status=500 if arrival.json["event"] == "bad" else 200)
     server = serve(workspace([webhook("hook", sink.url)]), clock=True)
     server.track("bad", user="b")
@@ -75,7 +75,7 @@ def an_event_is_dead_when_the_window_has_passed(serve, sink):
     server.assert_conserved()
 
 
-def a_redriven_dead_letter_is_delivered(serve, sink):
+def test_a_redriven_dead_letter_is_delivered(serve, sink):
     sink.behave = script(Answer(status=400))
     server = serve(workspace([webhook("hook", sink.url)]))
     server.track("Paid", message_id="m1")
@@ -88,7 +88,7 @@ def a_redriven_dead_letter_is_delivered(serve, sink):
     server.assert_conserved()
 
 
-def a_destination_that_refuses_our_credentials_is_paused_and_loses_nothing(serve, sink):
+def test_a_destination_that_refuses_our_credentials_is_paused_and_loses_nothing(serve, sink):
     sink.behave = always(status=401)
     server = serve(workspace([webhook("hook", sink.url)]), clock=True)
     for n in range(20):
@@ -107,7 +107,7 @@ def a_destination_that_refuses_our_credentials_is_paused_and_loses_nothing(serve
     server.assert_conserved()
 
 
-def a_dead_destination_opens_the_circuit_and_its_events_wait_in_the_log(serve, sink):
+def test_a_dead_destination_opens_the_circuit_and_its_events_wait_in_the_log(serve, sink):
     sink.behave = always(reset=True)
     server = serve(workspace([webhook("hook", sink.url)]), clock=True)
     connection = server.connection()
@@ -131,7 +131,7 @@ def a_dead_destination_opens_the_circuit_and_its_events_wait_in_the_log(serve, s
     server.assert_conserved()
 
 
-def nearly_all_random_failures_are_cured_within_the_window(serve, sink):
+def test_nearly_all_random_failures_are_cured_within_the_window(serve, sink):
     sink.behave = failing_at_random(0.0664, seed=7)
     server = serve(workspace([webhook("hook", sink.url)]), clock=True)
     connection = server.connection()
@@ -149,7 +149,7 @@ def nearly_all_random_failures_are_cured_within_the_window(serve, sink):
     server.assert_conserved()
 
 
-def waiting_retries_survive_a_restart_in_order(serve, sink):
+def test_waiting_retries_survive_a_restart_in_order(serve, sink):
     sink.behave = always(status=503)
     server = serve(workspace([webhook("hook", sink.url)]), clock=True)
     for n in range(6):
@@ -165,7 +165,7 @@ def waiting_retries_survive_a_restart_in_order(serve, sink):
     server.assert_conserved()
 
 
-def a_clean_stop_and_start_repeats_nothing(serve, sink):
+def test_a_clean_stop_and_start_repeats_nothing(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)]))
     for n in range(50):
         server.track(f"e{n}", user=f"u{n % 5}")
@@ -180,7 +180,7 @@ def a_clean_stop_and_start_repeats_nothing(serve, sink):
     server.assert_conserved()
 
 
-def a_destination_that_hangs_holds_back_nobody_else(serve, sinks):
+def test_a_destination_that_hangs_holds_back_nobody_else(serve, sinks):
     bad, good = sinks(always(hang=True)), sinks()
     server = serve(workspace([webhook("bad", bad.url), webhook("good", good.url)]))
     connection = server.connection()
@@ -195,7 +195,7 @@ def a_destination_that_hangs_holds_back_nobody_else(serve, sinks):
     server.assert_conserved()
 
 
-def a_rate_limit_spaces_requests(serve, sink):
+def test_a_rate_limit_spaces_requests(serve, sink):
     server = serve(workspace([webhook("hook", sink.url, delivery={"rate": "10/s"})]), clock=True)
     for n in range(40):
         server.track(f"e{n}", user=f"u{n}")
@@ -214,7 +214,7 @@ def a_rate_limit_spaces_requests(serve, sink):
     sink.wait_accepted(40)
 
 
-def an_event_older_than_the_retention_age_is_expired_and_counted(serve, sink):
+def test_an_event_older_than_the_retention_age_is_expired_and_counted(serve, sink):
     sink.behave = always(status=503)
     server = serve(workspace([webhook("hook", sink.url)]), clock=True, env={"SLUICE_STORE_RETENTION_AGE": "2h"})
     for n in range(50):
@@ -225,7 +225,7 @@ def an_event_older_than_the_retention_age_is_expired_and_counted(serve, sink):
     server.assert_conserved()
 
 
-def private_addresses_are_refused_unless_allowed(serve, sink):
+def test_private_addresses_are_refused_unless_allowed(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)]), env={"SLUICE_DELIVERY_ALLOW_PRIVATE": "false"})
     server.track("e")
     server.wait(lambda: server.destination("hook")["state"] == "paused", "the pause")

@@ -4,7 +4,7 @@ import json
 from sluice import webhook, workspace
 
 
-def an_event_that_was_acknowledged_arrives_at_the_webhook_once(serve, sink):
+def test_an_event_that_was_acknowledged_arrives_at_the_webhook_once(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)]))
     server.track("Signed up", user="u1", message_id="m1")
     arrival = sink.wait_accepted(1)[0]
@@ -15,7 +15,7 @@ def an_event_that_was_acknowledged_arrives_at_the_webhook_once(serve, sink):
     server.assert_conserved()
 
 
-def bytes_that_no_transformation_touches_are_kept(serve, sink):
+def test_bytes_that_no_transformation_touches_are_kept(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)]))
     body = '{"zeta":1, "anonymousId":"u1",  "big":9007199254740993,"huge":1e400,"text":"\\u00e9\\/é","dup":1,"dup":2,"messageId":"m1"}'
     status, answer, _ = server.post("/v1/track", body)
@@ -25,7 +25,7 @@ def bytes_that_no_transformation_touches_are_kept(serve, sink):
         assert piece in out, out
 
 
-def enrichment_adds_what_the_original_adds(serve, sink):
+def test_enrichment_adds_what_the_original_adds(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)]))
     server.post("/v1/identify", {"userId": "ann", "type": "wrong"}, headers={"X-Forwarded-For": "203.0.113.9, 10.0.0.1"})
     event = sink.wait_accepted(1)[0].json
@@ -35,7 +35,7 @@ def enrichment_adds_what_the_original_adds(serve, sink):
     assert event["rudderId"] == "a8b1d76b-a7c8-4af9-8ce4-e1dc7ee5bf2b" or len(event["rudderId"]) == 36
 
 
-def a_message_id_seen_before_is_acknowledged_and_not_stored_again(serve, sink):
+def test_a_message_id_seen_before_is_acknowledged_and_not_stored_again(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)]))
     for _ in range(3):
         server.track("Paid", message_id="same")
@@ -46,7 +46,7 @@ def a_message_id_seen_before_is_acknowledged_and_not_stored_again(serve, sink):
     assert server.stat()["gateway"]["events_duplicate"] == 2
 
 
-def the_dedup_window_survives_a_restart(serve, sink):
+def test_the_dedup_window_survives_a_restart(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)]))
     server.track("Paid", message_id="same")
     sink.wait_accepted(1)
@@ -58,7 +58,7 @@ def the_dedup_window_survives_a_restart(serve, sink):
     assert sink.message_ids().count("same") == 1
 
 
-def after_the_dedup_window_the_same_id_is_a_new_event(serve, sink):
+def test_after_the_dedup_window_the_same_id_is_a_new_event(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)]), clock=True)
     server.track("Paid", message_id="same")
     sink.wait_accepted(1)
@@ -67,7 +67,7 @@ def after_the_dedup_window_the_same_id_is_a_new_event(serve, sink):
     sink.wait_accepted(2)
 
 
-def a_good_event_of_a_batch_is_stored_when_its_neighbour_is_bad(serve, sink):
+def test_a_good_event_of_a_batch_is_stored_when_its_neighbour_is_bad(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)]))
     batch = {"batch": [{"type": "track", "event": "good", "userId": "u"}, {"type": "track", "event": "nobody"}, 7]}
     status, body, _ = server.post("/v1/batch", batch)
@@ -80,7 +80,7 @@ def a_good_event_of_a_batch_is_stored_when_its_neighbour_is_bad(serve, sink):
     server.assert_conserved()
 
 
-def strict_mode_rejects_the_whole_batch_as_the_original_does(serve, sink):
+def test_strict_mode_rejects_the_whole_batch_as_the_original_does(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)]), env={"SLUICE_GATEWAY_STRICT": "true"})
     batch = {"batch": [{"type": "track", "event": "good", "userId": "u"}, {"type": "track", "event": "nobody"}]}
     status, body, _ = server.post("/v1/batch", batch)
@@ -90,7 +90,7 @@ def strict_mode_rejects_the_whole_batch_as_the_original_does(serve, sink):
     assert [a.json["event"] for a in sink.accepted] == ["marker"]
 
 
-def events_of_one_user_arrive_in_order(serve, sink):
+def test_events_of_one_user_arrive_in_order(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)]))
     connection = server.connection()
     for n in range(300):
@@ -101,7 +101,7 @@ def events_of_one_user_arrive_in_order(serve, sink):
         assert names == [f"e{n}" for n in range(300) if n % 7 == user]
 
 
-def the_integrations_object_decides_per_destination(serve, sinks):
+def test_the_integrations_object_decides_per_destination(serve, sinks):
     left = sinks()
     server = serve(workspace([webhook("hook", left.url)]))
     server.track("all off", integrations={"All": False})
@@ -118,7 +118,7 @@ def the_integrations_object_decides_per_destination(serve, sinks):
     server.assert_conserved()
 
 
-def allow_and_deny_lists_filter_track_events_by_trimmed_name(serve, sinks):
+def test_allow_and_deny_lists_filter_track_events_by_trimmed_name(serve, sinks):
     allow, deny = sinks(), sinks()
     server = serve(workspace([
         webhook("allow", allow.url, eventFilteringOption="whitelistedEvents", whitelistedEvents=[{"eventName": " Paid "}]),
@@ -134,7 +134,7 @@ def allow_and_deny_lists_filter_track_events_by_trimmed_name(serve, sinks):
     server.assert_conserved()
 
 
-def trace_tells_what_happened_to_a_message(serve, sink):
+def test_trace_tells_what_happened_to_a_message(serve, sink):
     sink.behave = lambda arrival, number: __import__("sink").Answer(status=503 if number == 0 else 200)
     server = serve(workspace([webhook("hook", sink.url), webhook("off", sink.url, eventFilteringOption="whitelistedEvents",
                                                                  whitelistedEvents=[])]), clock=True)
@@ -154,7 +154,7 @@ def trace_tells_what_happened_to_a_message(serve, sink):
     assert code == 1 and "never-seen" in talk
 
 
-def tail_shows_refused_requests_with_their_reason(serve, sink):
+def test_tail_shows_refused_requests_with_their_reason(serve, sink):
     server = serve(workspace([webhook("hook", sink.url)]))
     status, body, _ = server.post("/v1/track", {"userId": "u"}, key="wk_unknown")
     assert (status, body) == (401, b"invalid write key\n")
@@ -164,7 +164,7 @@ def tail_shows_refused_requests_with_their_reason(serve, sink):
     assert "wk_unknown" not in json.dumps(rows), "a key must not be shown whole"
 
 
-def a_changed_workspace_file_is_loaded_whole_and_a_bad_one_leaves_the_old_running(serve, sinks):
+def test_a_changed_workspace_file_is_loaded_whole_and_a_bad_one_leaves_the_old_running(serve, sinks):
     first, second = sinks(), sinks()
     server = serve(workspace([webhook("one", first.url)]))
     server.track("before")
@@ -181,7 +181,7 @@ def a_changed_workspace_file_is_loaded_whole_and_a_bad_one_leaves_the_old_runnin
     first.wait_accepted(3)
 
 
-def events_of_an_unsupported_destination_type_are_kept_and_counted(serve, sink):
+def test_events_of_an_unsupported_destination_type_are_kept_and_counted(serve, sink):
     server = serve(workspace([webhook("hook", sink.url), {"id": "later", "type": "SOMETHING_NEW", "config": {}}]))
     for n in range(5):
         server.track(f"e{n}")
