@@ -9,4 +9,12 @@
 MUST enum err config_load(const struct knob_section *sections, size_t count, const char *path, char **environment,
     struct arena *arena, struct errinfo *why);
 
+/* The file's part alone, on text in memory: sets what the text says and nothing else. */
+struct config_text {
+    const char *file; /* for messages */
+    struct slice text;
+};
+MUST enum err config_parse(const struct knob_section *sections, size_t count, const struct config_text *text,
+    struct arena *arena, struct errinfo *why);
+
 #endif
