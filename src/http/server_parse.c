@@ -56,6 +56,9 @@ static int on_value(llhttp_t *parser, const char *at, size_t len) {
     if (exchange->state != EXCHANGE_HEADERS) {
         return skip_trailer(conn, len);
     }
+    if (len == 0) {
+        return 0; /* an empty value, told after its line feed */
+    }
     if (exchange->gap_has_lf || memchr(exchange->gap, '\n', (size_t)(at - exchange->gap)) != NULL) {
         return stop(conn, ERR_BAD_REQUEST);
     }
