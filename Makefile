@@ -102,8 +102,8 @@ unit: $(TESTS)
 check: lint $(TESTS)
 	@tools/unit $(TESTS)
 
-test: check all
-	@tools/test --after-check
+test:
+	@tools/test
 
 lint:
 	@CC='$(CC)' tools/lint
@@ -117,7 +117,8 @@ format-check:
 tidy:
 	@tools/tidy
 
-SANITIZE = $(MAKE) CC=clang CXX=clang++ HARDEN= MODE='-O1 -g -fsanitize=$(1) -fno-sanitize-recover=all' BUILD=$(2)
+SANITIZE = ASAN_OPTIONS=allocator_may_return_null=1 TSAN_OPTIONS=allocator_may_return_null=1 \
+	$(MAKE) CC=clang CXX=clang++ HARDEN= MODE='-O1 -g -fsanitize=$(1) -fno-sanitize-recover=all' BUILD=$(2)
 
 asan:
 	+@$(call SANITIZE,address$(,)undefined,$(BUILD)/asan) unit

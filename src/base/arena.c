@@ -1,5 +1,5 @@
-/* Arenas and the only callers of malloc. An arena is a chain of chunks, newest first; what is larger than a chunk gets a chunk
- * of its own behind the newest one, so that the room left there is not lost. */
+/* Arenas and the only callers of malloc. An arena is a chain of chunks, newest first; what is larger than a chunk gets
+ * a chunk of its own behind the newest one, so that the room left there is not lost. */
 #include "base/arena.h"
 
 #include <stdarg.h>

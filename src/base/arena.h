@@ -1,5 +1,5 @@
-/* Memory by lifetime: a chain of chunks that is freed at once. One arena per request, batch or snapshot. Not thread-safe:
- * owned by the thread that owns the request. malloc is called only in base/. */
+/* Memory by lifetime: a chain of chunks that is freed at once. One arena per request, batch or snapshot. Not
+ * thread-safe: owned by the thread that owns the request. malloc is called only in base/. */
 #ifndef SLUICE_BASE_ARENA_H
 #define SLUICE_BASE_ARENA_H
 
@@ -16,12 +16,13 @@ struct arena {
     size_t ceiling;    /* arena_try_alloc answers NULL past this; 0 = none */
 };
 
-/* Heap at the seams where no arena fits. Die with a message on out-of-memory; mem_try_* answers NULL (sizes that a peer chose). */
-void *mem_alloc(size_t size);              /* zeroed */
-void *mem_try_alloc(size_t size);          /* zeroed, or NULL */
-void *mem_resize(void *old, size_t size);  /* dies on OOM */
+/* Heap at the seams where no arena fits. Die with a message on out-of-memory; mem_try_* answers NULL (sizes that a peer
+ * chose). */
+void *mem_alloc(size_t size);             /* zeroed */
+void *mem_try_alloc(size_t size);         /* zeroed, or NULL */
+void *mem_resize(void *old, size_t size); /* dies on OOM */
 void *mem_try_resize(void *old, size_t size);
-void mem_free(void *block);                /* takes NULL */
+void mem_free(void *block); /* takes NULL */
 
 void arena_init(struct arena *arena, size_t chunk_size, size_t ceiling);
 void arena_fini(struct arena *arena);

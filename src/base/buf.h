@@ -7,7 +7,7 @@
 struct buf {
     char *ptr;
     size_t len, cap;
-    size_t ceiling; /* 0 = none */
+    size_t ceiling;  /* 0 = none */
     enum err failed; /* sticky: first append that did not fit; checked once at the end by writers */
 };
 

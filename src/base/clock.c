@@ -49,8 +49,8 @@ void clock_test_advance(int64_t by_ms) {
     atomic_fetch_add_explicit(&test_ms, by_ms, memory_order_acq_rel);
 }
 
-/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar; years 0 to 9999. The year is taken to begin in March, so
- * that the leap day is its last one. */
+/* Days since 1970-01-01 of a date in the proleptic Gregorian calendar; years 0 to 9999. The year is taken to begin in
+ * March, so that the leap day is its last one. */
 static int64_t days_from_date(int64_t year, int64_t month, int64_t day) {
     int64_t y = month <= 2 ? year - 1 : year;
     int64_t era = (y >= 0 ? y : y - 399) / 400;

@@ -1,5 +1,5 @@
-/* Time. All stored and scheduled times are int64_t milliseconds since the Unix epoch, from clock_ms(), so that a test can own
- * them. Durations of work (latency, CPU) come from clock_mono_ns(), which no test moves. Thread-safe. */
+/* Time. All stored and scheduled times are int64_t milliseconds since the Unix epoch, from clock_ms(), so that a test
+ * can own them. Durations of work (latency, CPU) come from clock_mono_ns(), which no test moves. Thread-safe. */
 #ifndef SLUICE_BASE_CLOCK_H
 #define SLUICE_BASE_CLOCK_H
 

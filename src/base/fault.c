@@ -1,5 +1,5 @@
-/* Armed fault points. The table is written by fault_arm and read by fault_hit under relaxed atomics: arming while the point is
- * being passed may or may not count that pass. */
+/* Armed fault points. The table is written by fault_arm and read by fault_hit under relaxed atomics: arming while the
+ * point is being passed may or may not count that pass. */
 #include "base/fault.h"
 
 #include <signal.h>
@@ -44,10 +44,12 @@ bool fault_hit(enum fault fault) {
     if (action == ACTION_KILL) {
         kill(getpid(), SIGKILL);
     }
-    while (action != ACTION_FAIL) {
+    if (action == ACTION_FAIL) {
+        return true;
+    }
+    for (;;) {
         pause(); /* stop, or the moment before the kill arrives */
     }
-    return true;
 }
 
 static enum err find_fault(struct slice name, struct errinfo *why, size_t *ret_fault) {
@@ -65,7 +67,8 @@ static enum err find_fault(struct slice name, struct errinfo *why, size_t *ret_f
             nearest = names[i];
         }
     }
-    return err_why(ERR_UNKNOWN_KEY, why, "SLUICE_FAULTS", "no fault point \"%.*s\"; nearest is %s", SLICE_ARG(name), nearest);
+    return err_why(
+        ERR_UNKNOWN_KEY, why, "SLUICE_FAULTS", "no fault point \"%.*s\"; nearest is %s", SLICE_ARG(name), nearest);
 }
 
 static enum err find_action(struct slice name, struct errinfo *why, int *ret_action) {

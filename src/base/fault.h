@@ -1,6 +1,7 @@
-/* Named fault points (fault.def), armed by SLUICE_FAULTS="name=action[@hit][,…]" or by fault_arm: action is kill (SIGKILL to
- * ourselves), fail (the call site fails as its comment says), stop (blocks for good) or off (disarms). @hit: the n-th pass, 1 by default;
- * @n+ : from the n-th on. Always compiled in; unarmed it costs one predictable branch. Thread-safe. */
+/* Named fault points (fault.def), armed by SLUICE_FAULTS="name=action[@hit][,…]" or by fault_arm: action is kill
+ * (SIGKILL to ourselves), fail (the call site fails as its comment says), stop (blocks for good) or off (disarms).
+ * @hit: the n-th pass, 1 by default; @n+: from the n-th on. Always compiled in; unarmed it costs one predictable
+ * branch. Thread-safe. */
 #ifndef SLUICE_BASE_FAULT_H
 #define SLUICE_BASE_FAULT_H
 

@@ -45,7 +45,7 @@ void hash_md5(struct slice s, unsigned char out[16]) {
         pthread_setspecific(md5_key, context);
     }
     int done = EVP_DigestInit_ex2(context, md5_method, NULL) && EVP_DigestUpdate(context, s.ptr, s.len) &&
-               EVP_DigestFinal_ex(context, out, NULL);
+        EVP_DigestFinal_ex(context, out, NULL);
     ASSERT(done);
 }
 

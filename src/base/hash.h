@@ -1,5 +1,5 @@
-/* The one hash of the project (XXH3): checksums of records, keys of tables, ids of users. Stable on disk: never change it
- * without a format version. */
+/* The one hash of the project (XXH3): checksums of records, keys of tables, ids of users. Stable on disk: never change
+ * it without a format version. */
 #ifndef SLUICE_BASE_HASH_H
 #define SLUICE_BASE_HASH_H
 

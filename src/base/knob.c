@@ -31,11 +31,12 @@ static const struct unit byte_units[] = {
 
 /* ---- values from text ---- */
 
-/* "1h30m", "64KiB": one or more numbers, each with a unit. A bare number counts as the first unit's if `bare_allowed` or 0. */
-static enum err parse_with_units(struct slice text, const struct unit *units, size_t unit_count, bool bare_allowed,
-    int64_t *ret_value) {
+/* "1h30m", "64KiB": one or more numbers, each with a unit. A bare number counts as the first unit's if `bare_allowed`
+ * or 0. */
+static enum err parse_with_units(
+    struct slice text, const struct unit *units, size_t unit_count, bool bare_allowed, int64_t *ret_value) {
     int64_t total = 0;
-    if (text.len == 0) {
+    if (text.ptr == NULL || text.len == 0) {
         return ERR_INVALID;
     }
     for (bool first = true; text.len > 0; first = false) {
@@ -70,7 +71,8 @@ static enum err parse_with_units(struct slice text, const struct unit *units, si
 }
 
 static enum err parse_bool(struct slice text, int64_t *ret_value) {
-    static const struct slice words[] = {SLICE("false"), SLICE("true"), SLICE("off"), SLICE("on"), SLICE("no"), SLICE("yes")};
+    static const struct slice words[] = {
+        SLICE("false"), SLICE("true"), SLICE("off"), SLICE("on"), SLICE("no"), SLICE("yes")};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         if (slice_eq(words[i], text)) {
             *ret_value = (int64_t)(i % 2);
@@ -177,8 +179,8 @@ static bool has_range(const struct knob *knob) {
     return knob->type != KNOB_BOOL && knob->type != KNOB_ENUM;
 }
 
-static void store_value(const struct knob_section *section, const struct knob *knob, struct arena *arena, struct slice text,
-    int64_t number) {
+static void store_value(const struct knob_section *section, const struct knob *knob, struct arena *arena,
+    struct slice text, int64_t number) {
     void *at = (char *)section->base + knob->offset;
     switch (knob->type) {
     case KNOB_U64:
@@ -213,8 +215,8 @@ static enum err set_value(const struct knob_section *section, const struct knob 
     struct slice value, struct errinfo *why) {
     char name[NAME_SIZE], shown[64];
     snprintf(name, sizeof name, "%s.%s", section->name, knob->key);
-    snprintf(shown, sizeof shown, "%.*s", knob->flags & KNOB_SECRET ? 3 : (int)(value.len < 60 ? value.len : 60),
-        knob->flags & KNOB_SECRET ? "***" : value.ptr != NULL ? value.ptr : "");
+    struct slice text = knob->flags & KNOB_SECRET ? SLICE("***") : value;
+    snprintf(shown, sizeof shown, "%.*s", (int)(text.len < sizeof shown ? text.len : sizeof shown), text.ptr);
     int64_t number = 0;
     enum err e = parse_number(knob, value, &number);
     if (e == ERR_RANGE || (e == OK && has_range(knob) && (number < knob->min || number > knob->max))) {
@@ -255,7 +257,7 @@ enum err knob_set(const struct knob_section *section, struct arena *arena, struc
         }
     }
     return err_why(ERR_UNKNOWN_KEY, why, section->name, "unknown key %s.%.*s; the nearest is %s.%s", section->name,
-        (int)(key.len < 64 ? key.len : 64), key.ptr != NULL ? key.ptr : "", section->name, nearest);
+        (int)(key.len < 64 ? key.len : 64), key.ptr, section->name, nearest);
 }
 
 /* ---- environment ---- */
@@ -270,8 +272,8 @@ static struct slice env_name(const struct knob_section *section, const struct kn
     return slice_of(out, (size_t)len);
 }
 
-static enum err set_from_variable(const struct knob_section *sections, size_t count, struct arena *arena, struct slice name,
-    struct slice value, struct errinfo *why) {
+static enum err set_from_variable(const struct knob_section *sections, size_t count, struct arena *arena,
+    struct slice name, struct slice value, struct errinfo *why) {
     char known[NAME_SIZE], nearest[NAME_SIZE] = "";
     unsigned nearest_distance = UINT32_MAX;
     for (size_t s = 0; s < count; s++) {
@@ -291,8 +293,8 @@ static enum err set_from_variable(const struct knob_section *sections, size_t co
         (int)(name.len < 64 ? name.len : 64), name.ptr, nearest);
 }
 
-enum err knob_set_from_env(const struct knob_section *sections, size_t count, struct arena *arena, char **environment,
-    struct errinfo *why) {
+enum err knob_set_from_env(
+    const struct knob_section *sections, size_t count, struct arena *arena, char **environment, struct errinfo *why) {
     for (char **entry = environment; *entry != NULL; entry++) {
         struct slice value;
         struct slice name = slice_cut(slice_cstr(*entry), '=', &value);
@@ -329,9 +331,7 @@ struct slice knob_text(const struct knob_section *section, const struct knob *kn
         return arena_dup(arena, word);
     }
     case KNOB_U64:
-    case KNOB_BYTES:
-        format_number(knob, (int64_t)*(const uint64_t *)at, text, sizeof text);
-        return arena_dup(arena, slice_cstr(text));
+    case KNOB_BYTES: /* at most INT64_MAX, as set_value keeps them */
     case KNOB_I64:
     case KNOB_DURATION:
         format_number(knob, *(const int64_t *)at, text, sizeof text);

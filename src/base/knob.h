@@ -1,7 +1,8 @@
 /* Knobs: one row each in <module>_conf.def:
  *     K(TYPE, key, default_text, min, max, unit, flags, "help")
- * TYPE: U64 I64 BOOL TEXT ENUM DURATION(ms, "250ms" "4h") BYTES("64KiB" "1GiB"). From the row come the struct field, parsing, range
- * check, help, reference page and the environment name SLUICE_<MODULE>_<KEY>. The struct is `struct <module>_conf`. */
+ * TYPE: U64 I64 BOOL TEXT ENUM DURATION(ms, "250ms" "4h") BYTES("64KiB" "1GiB"). From the row come the struct field,
+ * parsing, range check, help, reference page and the environment name SLUICE_<MODULE>_<KEY>. The struct is `struct
+ * <module>_conf`. */
 #ifndef SLUICE_BASE_KNOB_H
 #define SLUICE_BASE_KNOB_H
 
@@ -38,18 +39,18 @@ struct knob_section {
     const char *name; /* "gateway" */
     const struct knob *knobs;
     size_t count;
-    void *base;       /* the live struct */
+    void *base; /* the live struct */
 };
 
 /* Sets all defaults. Text values live in `arena`. */
 void knob_defaults(const struct knob_section *section, struct arena *arena);
 /* One value from text. Errors name section.key, the value, the limit. UNKNOWN_KEY names the nearest known key. */
-MUST enum err knob_set(const struct knob_section *section, struct arena *arena, struct slice key, struct slice value,
-    struct errinfo *why);
-/* Applies every SLUICE_<SECTION>_<KEY> of the environment that names one of `sections`; an unknown SLUICE_* name is an error,
- * but for SLUICE_FAULTS and SLUICE_CONFIG. */
-MUST enum err knob_set_from_env(const struct knob_section *sections, size_t count, struct arena *arena, char **environment,
-    struct errinfo *why);
+MUST enum err knob_set(
+    const struct knob_section *section, struct arena *arena, struct slice key, struct slice value, struct errinfo *why);
+/* Applies every SLUICE_<SECTION>_<KEY> of the environment that names one of `sections`; an unknown SLUICE_* name is an
+ * error, but for SLUICE_FAULTS and SLUICE_CONFIG. */
+MUST enum err knob_set_from_env(
+    const struct knob_section *sections, size_t count, struct arena *arena, char **environment, struct errinfo *why);
 /* Current value as text, for `check --verbose` and the reference page; secrets as "***". */
 struct slice knob_text(const struct knob_section *section, const struct knob *knob, struct arena *arena);
 

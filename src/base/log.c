@@ -2,8 +2,8 @@
  *
  * text: 2026-08-07T00:00:00.000Z info  store segment rolled offset=1 bytes=2
  * json: {"time":"...","level":"info","tag":"store","message":"segment rolled","offset":"1","bytes":"2"}
- * A pair's value runs to the next ` key=`, so a sentence as the last value needs no quotes. JSON is written here by hand, the
- * one exception: base/ is below json/. */
+ * A pair's value runs to the next ` key=`, so a sentence as the last value needs no quotes. JSON is written here by
+ * hand, the one exception: base/ is below json/. */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -52,7 +52,8 @@ static void line_json_text(struct line *line, struct slice s) {
         if (c == '"' || c == '\\') {
             line_byte(line, '\\');
         }
-        line_byte(line, c < 0x20 || c >= 0x7f ? '?' : (char)c); /* ids are ASCII; anything else would need checking as UTF-8 */
+        /* ids are ASCII; anything else would have to be checked as UTF-8 first */
+        line_byte(line, c < 0x20 || c >= 0x7f ? '?' : (char)c);
     }
     line->text[line->len++] = '"';
 }
@@ -86,7 +87,7 @@ static void line_json_pairs(struct line *line, struct slice pairs) {
         size_t from = key_len > 0 ? key_len + 1 : 0;
         size_t end = from;
         while (end < pairs.len &&
-               !(pairs.ptr[end] == ' ' && key_length(slice_of(pairs.ptr + end + 1, pairs.len - end - 1)) > 0)) {
+            !(pairs.ptr[end] == ' ' && key_length(slice_of(pairs.ptr + end + 1, pairs.len - end - 1)) > 0)) {
             end++;
         }
         struct slice key = key_len > 0 ? slice_of(pairs.ptr, key_len) : SLICE("text");
@@ -142,7 +143,8 @@ static void write_text(const char *time, const char *level, const char *tag, con
     write_line(&line);
 }
 
-void log_line(struct log_site *site, enum log_level level, const char *tag, const char *message, const char *format, ...) {
+void log_line(
+    struct log_site *site, enum log_level level, const char *tag, const char *message, const char *format, ...) {
     uint32_t dropped = 0;
     if (!may_log(site, &dropped)) {
         return;

@@ -16,9 +16,10 @@ struct log_site {
 
 void log_setup(enum log_level level, bool as_json);
 extern enum log_level log_threshold;
-/* `format` is the message followed by key=value pairs already formatted: LOG(INFO, "store", "segment rolled", "offset=%lu bytes=%lu", …) */
-void log_line(struct log_site *site, enum log_level level, const char *tag, const char *message, const char *format, ...)
-    PRINTF_LIKE(5, 6);
+/* `format` is the message followed by key=value pairs already formatted: LOG(INFO, "store", "segment rolled",
+ * "offset=%lu bytes=%lu", …) */
+void log_line(struct log_site *site, enum log_level level, const char *tag, const char *message, const char *format,
+    ...) PRINTF_LIKE(5, 6);
 
 #define LOG(level, tag, message, ...) \
     do { \

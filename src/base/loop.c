@@ -1,10 +1,10 @@
 /* Event loops over libuv.
  *
- * One iteration: libuv timers -> prepare -> poll (I/O, the wake-up handle). The prepare step runs what was deferred since the
- * last one, then sets the libuv timer to the head of our heap, so that a loop without timers sleeps without a time-out.
- * The inbox is a lock-free stack that posters push to and the owner takes whole and reverses; only the poster that finds it
- * empty wakes the owner.
- * thread: see loop.h. `registry` (list of loops, poke generations) is under registry_lock; no callback runs under it. */
+ * One iteration: libuv timers -> prepare -> poll (I/O, the wake-up handle). The prepare step runs what was deferred
+ * since the last one, then sets the libuv timer to the head of our heap, so that a loop without timers sleeps without a
+ * time-out. The inbox is a lock-free stack that posters push to and the owner takes whole and reverses; only the poster
+ * that finds it empty wakes the owner. thread: see loop.h. `registry` (list of loops, poke generations) is under
+ * registry_lock; no callback runs under it. */
 #include "base/loop.h"
 
 #include <pthread.h>
@@ -113,8 +113,8 @@ void loop_timer_clear(struct loop_timer *timer) {
     }
 }
 
-/* Runs the timers that are due now. At most as many as there were, so that one that sets itself to "now" cannot keep the loop
- * from its other work: what is left is due again in the next iteration. */
+/* Runs the timers that are due now. At most as many as there were, so that one that sets itself to "now" cannot keep
+ * the loop from its other work: what is left is due again in the next iteration. */
 static void run_timers(struct loop *loop) {
     int64_t now = clock_ms();
     for (uint32_t left = loop->timers; left > 0 && loop->timers > 0; left--) {
@@ -198,7 +198,8 @@ void loop_post(struct loop *loop, struct loop_msg *msg) {
     struct loop_msg *head = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
     do {
         msg->next = head;
-    } while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &head, msg, memory_order_release, memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&loop->inbox, &head, msg, memory_order_release, memory_order_relaxed));
     if (head == NULL) {
         uv_async_send(&loop->wake);
     }
@@ -237,7 +238,8 @@ static void answer_poke(struct loop *loop) {
 
 static void on_wake(uv_async_t *handle) {
     struct loop *loop = handle->data;
-    bool stop = atomic_load_explicit(&loop->stop, memory_order_acquire); /* before the inbox: what was posted first runs */
+    bool stop =
+        atomic_load_explicit(&loop->stop, memory_order_acquire); /* before the inbox: what was posted first runs */
     run_inbox(loop);
     answer_poke(loop);
     if (stop) {

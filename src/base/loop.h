@@ -1,9 +1,9 @@
 /* A thread with an event loop (libuv), an inbox and timers that obey base/clock.h.
  *
- * thread: everything here belongs to the loop's own thread, except loop_post, loop_wake and loop_stop, which any thread may
- * call. Messages are intrusive and belong to the receiver from loop_post until their function has returned; order per
- * poster is kept. A loop with nothing to do sleeps in the kernel without a time-out.
- * Under the test clock, timers fire when clock_test_advance passes their due time: loop_test_poke_all wakes every loop. */
+ * thread: everything here belongs to the loop's own thread, except loop_post and loop_stop, which any thread
+ * may call. Messages are intrusive and belong to the receiver from loop_post until their function has returned; order
+ * per poster is kept. A loop with nothing to do sleeps in the kernel without a time-out. Under the test clock, timers
+ * fire when clock_test_advance passes their due time: loop_test_poke_all wakes every loop. */
 #ifndef SLUICE_BASE_LOOP_H
 #define SLUICE_BASE_LOOP_H
 
@@ -28,7 +28,8 @@ struct loop_timer {
     uint32_t slot; /* place in the loop's heap; UINT32_MAX = not set */
 };
 
-/* Runs once at the end of each loop iteration in which it was asked for by loop_defer (to send what an iteration gathered). */
+/* Runs once at the end of each loop iteration in which it was asked for by loop_defer (to send what an iteration
+ * gathered). */
 struct loop_defer {
     struct loop_defer *next;
     void (*on_defer)(struct loop_defer *defer);
@@ -57,8 +58,9 @@ static inline bool loop_timer_is_set(const struct loop_timer *timer) {
 
 void loop_defer(struct loop *loop, struct loop_defer *defer);
 
-/* Makes every loop look at its timers again, and returns once each has run those that are due (the test clock's advance).
- * Must not be called from a loop's thread, except with that loop as `caller`, whose due timers then run before it returns. */
+/* Makes every loop look at its timers again, and returns once each has run those that are due (the test clock's
+ * advance). Must not be called from a loop's thread, except with that loop as `caller`, whose due timers then run
+ * before it returns. */
 void loop_test_poke_all(struct loop *caller);
 
 #endif

@@ -50,7 +50,8 @@ static void *post_many(void *arg) {
     struct poster *poster = arg;
     for (uint32_t i = 0; i < POSTS; i++) {
         struct numbered *n = mem_alloc(sizeof *n);
-        *n = (struct numbered){.msg.on_msg = on_numbered, .gather = poster->gather, .poster = poster->index, .number = i};
+        *n = (struct numbered){
+            .msg.on_msg = on_numbered, .gather = poster->gather, .poster = poster->index, .number = i};
         loop_post(poster->gather->loop, &n->msg);
     }
     return NULL;
@@ -328,7 +329,8 @@ static void many_timers_set_moved_and_cleared_at_random_keep_the_heap_in_order(v
     assert_int_equal(order, set + 1);
     for (size_t i = 0; i < MANY; i++) {
         for (size_t j = i + 1; j < MANY; j++) {
-            bool both = firings[i].timer.due_ms > 0 && firings[j].timer.due_ms > 0 && firings[i].late_ms > 0 && firings[j].late_ms > 0;
+            bool both = firings[i].timer.due_ms > 0 && firings[j].timer.due_ms > 0 && firings[i].late_ms > 0 &&
+                firings[j].late_ms > 0;
             if (both && firings[i].timer.due_ms < firings[j].timer.due_ms) {
                 assert_true(firings[i].place < firings[j].place);
             }

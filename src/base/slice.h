@@ -40,7 +40,8 @@ static inline bool slice_starts(struct slice s, struct slice prefix) {
 bool slice_eq_nocase(struct slice a, struct slice b);
 /* Without leading and trailing ASCII space, tab, CR, LF. */
 struct slice slice_trim(struct slice s);
-/* Cuts `s` at the first `sep`: returns what is before it, and leaves what is after it in *rest (empty ptr NULL if absent). */
+/* Cuts `s` at the first `sep`: returns what is before it, and leaves what is after it in *rest (empty ptr NULL if
+ * absent). */
 struct slice slice_cut(struct slice s, char sep, struct slice *rest);
 /* Strict decimal, whole slice, no sign, no leading '+': ERR_INVALID on anything else, ERR_RANGE on overflow. */
 MUST enum err slice_to_u64(struct slice s, uint64_t *ret_value);

@@ -1,7 +1,7 @@
 /* Histograms, the registry of counter sets, and their Prometheus text.
  *
- * thread: stat_observe and the inline writers from any; the registry is under a mutex, also while it is printed: a set's
- * memory goes away after stat_group_remove has returned. */
+ * thread: stat_observe and the inline writers from any; the registry is under a mutex, also while it is printed: a
+ * set's memory goes away after stat_group_remove has returned. */
 #include "base/stat.h"
 
 #include <pthread.h>
@@ -102,8 +102,8 @@ static void print_labels(struct buf *out, const struct stat_group *group) {
     }
 }
 
-static void print_histogram(struct buf *out, const struct stat_group *group, const struct stat_info *info,
-    const struct stat_histogram *h) {
+static void print_histogram(
+    struct buf *out, const struct stat_group *group, const struct stat_info *info, const struct stat_histogram *h) {
     const char *comma = group->labels[0] != '\0' ? "," : "";
     int64_t seen = 0;
     for (unsigned i = 0; i < STAT_BUCKETS; i++) {
