@@ -12,6 +12,19 @@
 #define QUOTE_BYTES 60
 #define READ_STEP ((size_t)65536)
 
+struct place_path place_path(const char *format, ...) {
+    struct place_path path;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(path.text, sizeof(path.text), format, args); /* a cut path still comes after its line */
+    va_end(args);
+    return path;
+}
+
+struct place_path place_path_join(const char *parent, const char *name) {
+    return place_path("%s%s%s", parent, parent[0] != '\0' ? "." : "", name);
+}
+
 enum err place_fail(enum err e, struct errinfo *why, struct place at, const char *path, const char *format, ...) {
     char where[PLACE_PATH_SIZE + 32] = "";
     if (at.line != 0) {
@@ -76,6 +89,20 @@ struct place_quote place_quote(struct slice value) {
         memcpy(quote.text + len, "…", sizeof("…"));
     }
     return quote;
+}
+
+struct slice place_segment(struct slice *rest, bool *ret_indexed, uint64_t *ret_index) {
+    size_t len = 0;
+    while (len < rest->len && (len == 0 || (rest->ptr[len] != '.' && rest->ptr[len] != '['))) {
+        len++;
+    }
+    struct slice segment = slice_of(rest->ptr, len);
+    size_t dot = len < rest->len && rest->ptr[len] == '.' ? 1 : 0;
+    *rest = slice_of(rest->ptr + len + dot, rest->len - len - dot);
+    *ret_index = 0;
+    *ret_indexed = len > 2 && segment.ptr[0] == '[' && segment.ptr[len - 1] == ']' &&
+        slice_to_u64(slice_of(segment.ptr + 1, len - 2), ret_index) == OK;
+    return segment;
 }
 
 /* Reads until the end of the file; `buf` has a ceiling of one byte more than is allowed, so that "too large" is seen. */

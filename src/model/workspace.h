@@ -16,7 +16,7 @@ struct source {
     struct slice definition; /* sourceDefinition.name, e.g. "Javascript" */
     struct slice category;   /* "" = event stream, "webhook", "cloud", … */
     struct slice type;       /* sourceDefinition.type: web, android, …; "" when unknown */
-    struct slice config;     /* raw JSON object, "{}" when absent */
+    struct slice config;     /* raw JSON object, "{}" when absent; JSON_PADDING bytes behind it are readable */
     uint64_t key;            /* hash64(id): how records name it */
     bool enabled;
     const struct connection *const *connections; /* out of this source, enabled or not */
@@ -38,7 +38,7 @@ struct destination {
     struct slice id, name;
     struct slice type;          /* "WEBHOOK": the original's definition name */
     struct slice display_name;  /* key of the `integrations` object: "Webhook" */
-    struct slice config;        /* raw JSON object, "{}" when absent */
+    struct slice config;        /* raw JSON object, "{}" when absent; JSON_PADDING bytes behind it are readable */
     uint64_t key;               /* hash64(id) */
     bool enabled;
     bool supported;             /* this build has a delivery for `type`; otherwise its events are kept and counted */
@@ -72,12 +72,14 @@ struct workspace_info {
 
 /* Types that this build can deliver; the caller (cli) passes delivery's table. */
 struct workspace_types {
-    /* Checks the settings of a destination (`config`); NULL why-> not wanted. ERR_UNSUPPORTED: no such type. */
+    /* Checks the settings of a destination (`config`, with JSON_PADDING); NULL why-> not wanted. ERR_UNSUPPORTED: no such type.
+     * Other errors: why->path is the setting's path inside `config` ("webhookUrl", "headers[0].from"). */
     enum err (*check)(struct slice type, struct slice config, struct errinfo *why);
 };
 
-/* Format by content: a JSON object with a "sources" array is a workspaceConfig.json, anything else workspace.yaml.
- * Errors: why->path "file:line:column sources[0].write_key", why->text with value, limit and nearest known key. */
+/* Format by content: a JSON object with a "sources" array and without "version" is a workspaceConfig.json, anything else
+ * workspace.yaml (which may be written as JSON too). `types` NULL: settings are not checked, every type counts as supported.
+ * Blocks on the file. Errors: why->path "file:line:column sources[0].write_key", why->text with value, limit and nearest known key. */
 MUST enum err workspace_load(const char *path, const struct workspace_types *types, struct workspace **ret_workspace,
     struct errinfo *why);
 MUST enum err workspace_parse(struct slice text, const char *path, const struct workspace_types *types,

@@ -1,8 +1,6 @@
 /* Reading a tree: maps by tables of fields, nodes by path, subtrees as JSON. */
 #include "model/ytree.h"
 
-#include <stdio.h>
-
 #include "model/ytree_scalar.h"
 
 #define FIELDS_MAX 16
@@ -45,11 +43,6 @@ static enum err check_field(const struct ytree *tree, const struct ytree_node *n
     return field->required && node->text.len == 0 ? ytree_fail(tree, node, path, "must not be empty") : OK;
 }
 
-static void path_join(char out[PLACE_PATH_SIZE], const char *path, const char *name) {
-    int len = snprintf(out, PLACE_PATH_SIZE, "%s%s%s", path, path[0] != '\0' ? "." : "", name);
-    ASSERT(len > 0 && len < PLACE_PATH_SIZE); /* paths are made of our own field names and of indices */
-}
-
 static enum err unknown_key(const struct ytree *tree, const struct ytree_item *item, const char *path,
     const struct ytree_field *fields, size_t count) {
     const char *names[FIELDS_MAX];
@@ -81,9 +74,8 @@ enum err ytree_fields(const struct ytree *tree, const struct ytree_node *map, co
         if (item->value->kind == YTREE_NULL) {
             continue; /* "key:" without a value is absent */
         }
-        char inner[PLACE_PATH_SIZE];
-        path_join(inner, path, fields[i].name);
-        enum err e = check_field(tree, item->value, inner, &fields[i]);
+        struct place_path inner = place_path_join(path, fields[i].name);
+        enum err e = check_field(tree, item->value, inner.text, &fields[i]);
         if (e != OK) {
             return e;
         }
@@ -123,8 +115,8 @@ enum err ytree_knob(const struct ytree *tree, const struct knob_section *section
     if (knob == NULL) {
         return unknown_knob(tree, section, item);
     }
-    char path[PLACE_PATH_SIZE];
-    path_join(path, section->name, knob->key);
+    struct place_path whole = place_path_join(section->name, knob->key);
+    const char *path = whole.text;
     const struct ytree_node *value = item->value;
     if (value->kind == YTREE_NULL) {
         return ytree_fail(tree, value, path, "has no value; leave the key out for the default");
@@ -165,14 +157,9 @@ static const struct ytree_node *element(const struct ytree_node *list, uint64_t 
 const struct ytree_node *ytree_find(const struct ytree_node *node, const char *path) {
     struct slice rest = slice_cstr(path);
     while (rest.len > 0) {
-        size_t len = 1; /* a segment is "name" or "[n]" */
-        while (len < rest.len && rest.ptr[len] != '.' && rest.ptr[len] != '[') {
-            len++;
-        }
-        struct slice segment = slice_of(rest.ptr, len);
+        bool indexed = false;
         uint64_t index = 0;
-        bool indexed = segment.len > 2 && segment.ptr[0] == '[' &&
-            slice_to_u64(slice_of(segment.ptr + 1, segment.len - 2), &index) == OK;
+        struct slice segment = place_segment(&rest, &indexed, &index);
         const struct ytree_node *next = NULL;
         if (node->kind == YTREE_LIST && indexed) {
             next = element(node, index);
@@ -183,8 +170,6 @@ const struct ytree_node *ytree_find(const struct ytree_node *node, const char *p
             return node;
         }
         node = next;
-        len += len < rest.len && rest.ptr[len] == '.' ? 1 : 0;
-        rest = slice_of(rest.ptr + len, rest.len - len);
     }
     return node;
 }
