@@ -28,19 +28,29 @@ static void pause_accepting(struct http_server *server) {
     loop_timer_set(&server->accept_timer, clock_ms() + SERVER_ACCEPT_PAUSE_MS);
 }
 
-/* True when a connection was refused with the help of the spare descriptor. */
-static bool accept_and_close(struct http_server *server, int listening) {
+enum shed { SHED_ONE, SHED_NONE_WAITS, SHED_IMPOSSIBLE };
+
+/* Refuses one connection with the help of the spare descriptor. */
+static enum shed accept_and_close(struct http_server *server, int listening) {
     if (server->spare_fd < 0) {
-        return false;
+        return SHED_IMPOSSIBLE;
     }
     (void)close(server->spare_fd); /* nothing was written to it */
     int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+    int number = errno;
     if (fd >= 0) {
         (void)close(fd); /* refused */
         server_count(&server->stat.refused_connections, 1);
     }
     server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    return fd >= 0;
+    if (fd < 0) {
+        return number == EAGAIN ? SHED_NONE_WAITS : SHED_IMPOSSIBLE;
+    }
+    return SHED_ONE;
+}
+
+static bool lacks_descriptors(int number) {
+    return number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOBUFS;
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events) {
@@ -63,12 +73,16 @@ static void on_connection(uv_poll_t *poll, int status, int events) {
         if (errno == EAGAIN) {
             return;
         }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-            if (!accept_and_close(server, listener->fd)) {
-                pause_accepting(server);
-                return;
-            }
-        } /* else that connection has failed: the next one */
+        if (!lacks_descriptors(errno)) {
+            continue; /* that connection has failed: the next one */
+        }
+        enum shed shed = accept_and_close(server, listener->fd);
+        if (shed == SHED_IMPOSSIBLE) {
+            pause_accepting(server);
+        }
+        if (shed != SHED_ONE) {
+            return;
+        }
     }
 }
 
