@@ -2,7 +2,7 @@
 # wildcard: adding one edits no file here.
 #   BUILD=dir     where everything goes (default build)         CC=clang CXX=clang++   the other compiler
 #   DIRS="base json"   only these folders of src/ (work on one folder while others are in pieces)
-#   FUZZ_SECONDS=10    per fuzz target
+#   FUZZ_SECONDS=10    per fuzz target                          V=1   show whole commands
 
 BUILD ?= build
 PREFIX ?= /usr/local
@@ -48,6 +48,9 @@ TESTS := $(TEST_SRC:src/%.c=$(BUILD)/test/%)
 FUZZERS := $(FUZZ_SRC:src/%.c=$(BUILD)/fuzz/%)
 BENCH_OBJ := $(BENCH_SRC:%.c=$(OBJ)/%.o)
 
+# one short line per step, or the whole command
+SAY = $(if $(V),,@echo '  $(1) $@';)
+
 .PHONY: all unit check test lint format format-check tidy asan tsan fuzz fuzz-run bench interop docs install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -64,11 +67,11 @@ $(BUILD)/flags: FORCE
 
 $(OBJ)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call SAY,CC  )$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(OBJ)/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call SAY,CXX )$(CXX) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(OBJ)/llhttp/%.o: $(LLHTTP)/llhttp/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -76,21 +79,21 @@ $(OBJ)/llhttp/%.o: $(LLHTTP)/llhttp/%.c $(BUILD)/flags
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call SAY,AR  )$(AR) rcs $@ $^
 
 $(BUILD)/sluice: $(OBJ)/src/main.o $(LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(call SAY,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(BUILD)/test/%: $(OBJ)/src/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(LIBS)
+	$(call SAY,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $^ -lcmocka $(LIBS)
 
 $(BUILD)/fuzz/%: $(OBJ)/src/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(call SAY,LINK)$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 $(BUILD)/sluice-bench: $(BENCH_OBJ) $(LIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(call SAY,LINK)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
 

@@ -1,4 +1,4 @@
-/* uv_fs_event_t on the file's folder, a libuv timer for the quiet time (real time also under the test clock: files are
+/* uv_fs_event_t on the file's folder, a libuv timer for the pause (real time also under the test clock: files are
  * not part of what a test's clock moves). The memory goes when libuv has closed both handles. */
 #include "base/watch.h"
 
@@ -47,6 +47,9 @@ static void on_event(uv_fs_event_t *event, const char *name, int events, int sta
     (void)events;
     (void)status; /* an error means that events may have been missed: look too */
     struct watch *watch = event->data;
+    if (uv_is_active((uv_handle_t *)&watch->quiet)) {
+        return; /* not put off: a folder that never rests must not hide the change */
+    }
     int e = uv_timer_start(&watch->quiet, on_quiet, WATCH_QUIET_MS, 0);
     ASSERT(e == 0);
 }

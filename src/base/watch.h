@@ -1,7 +1,7 @@
 /* Tells when a file has changed, by whatever way an editor or a deployment replaces it: written in place, renamed over,
- * or a symbolic link in its folder moved. Watches the folder (inotify), waits until it has been quiet for
- * WATCH_QUIET_MS of real time, and calls only if the file's identity, size or time differ from what was last seen. No
- * polling.
+ * or a symbolic link in its folder moved. Watches the folder (inotify); WATCH_QUIET_MS of real
+ * time after the first event of a burst it looks, and calls if the file's identity, size or time differ from what was
+ * last seen. A later write is a later event and another look. No polling.
  *
  * thread: the loop's, or any while the loop does not run. */
 #ifndef SLUICE_BASE_WATCH_H
