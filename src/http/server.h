@@ -26,6 +26,7 @@ struct http_limits { /* one per server; copied at http_server_new, exchanged by 
     int64_t body_ms;            /* from the end of the headers to the end of the body; then 408 and close */
     int64_t idle_ms;            /* keep-alive without a request; then close */
     int64_t write_ms;           /* a response that the client does not read; then close */
+    uint32_t retry_after_s;     /* Retry-After of 429 and 503; 0 = 1 */
 };
 
 struct http_request {

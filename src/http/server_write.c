@@ -7,7 +7,6 @@
 #include "http/server_internal.h"
 
 #define HEAD_FIXED 256u /* status line, Date, Content-Length, Connection, names */
-#define RETRY_AFTER_SECONDS "1"
 
 struct write {
     uv_write_t request;
@@ -242,8 +241,11 @@ void exchange_answer_err(struct exchange *exchange, enum err why) {
     const char *text = err_text(why);
     char body[sizeof(((struct errinfo *)0)->text)];
     int len = text[0] == '\0' ? 0 : snprintf(body, sizeof(body), "%s\n", text);
+    uint32_t seconds = exchange->server->limits.retry_after_s;
+    char retry_after[12];
+    int digits = snprintf(retry_after, sizeof(retry_after), "%u", seconds > 0 ? seconds : 1);
     struct http_header headers[2] = {{SLICE("X-Content-Type-Options"), SLICE("nosniff")},
-        {SLICE("Retry-After"), SLICE(RETRY_AFTER_SECONDS)}};
+        {SLICE("Retry-After"), slice_of(retry_after, (size_t)digits)}};
     int status = err_http_status(why);
     bool again = err_class(why) == ERR_CLASS_RETRY && (status == 429 || status == 503);
     struct http_response response = {.status = status,
