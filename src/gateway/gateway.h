@@ -1,5 +1,5 @@
-/* The gateway: HTTP in → authenticate, validate, enrich, append, acknowledge. One loop per thread, each with its own listener.
- * Wire facts: the original's gateway and Segment's tracking API (docs/compatibility.md).
+/* The gateway: HTTP in → authenticate, validate, enrich, append, acknowledge. One loop per thread, each with its own
+ * listener. Wire facts: the original's gateway and Segment's tracking API (docs/compatibility.md).
  *
  * thread: gateway_* may be called from any thread but the gateway's loops. */
 #ifndef SLUICE_GATEWAY_GATEWAY_H
@@ -16,13 +16,15 @@ struct gateway_deps {
     struct store *store;
     struct feed *feed;
     struct workspace_cell *cell;
-    /* Extra routes of other stages, served on the same port: answers `GET path` into body; false = not mine. For /metrics. */
+    /* Extra routes of other stages, served on the same port: answers `GET path` into body; false = not mine. For
+     * /metrics. */
     bool (*extra)(void *ctx, struct slice path, struct buf *ret_body, struct slice *ret_content_type);
     void *extra_ctx;
+    const char *version; /* what /version says; NULL = "" */
 };
 
-MUST enum err gateway_new(const struct gateway_conf *conf, const struct gateway_deps *deps, struct gateway **ret_gateway,
-    struct errinfo *why);
+MUST enum err gateway_new(const struct gateway_conf *conf, const struct gateway_deps *deps,
+    struct gateway **ret_gateway, struct errinfo *why);
 /* Binds gateway.listen and serves; *ret_port is the port bound. */
 MUST enum err gateway_start(struct gateway *gateway, uint16_t *ret_port, struct errinfo *why);
 /* Not ready: /health answers 503 from now on (load balancers leave); still serving. */
