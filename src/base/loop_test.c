@@ -171,7 +171,7 @@ static void on_first(struct loop_msg *msg) {
     gather_one(CONTAINER_OF(msg, struct gathered, first));
 }
 
-static void on_second(struct loop_msg *msg) {
+static void on_second_msg(struct loop_msg *msg) {
     gather_one(CONTAINER_OF(msg, struct gathered, second));
 }
 
@@ -179,7 +179,7 @@ static void what_is_deferred_twice_in_an_iteration_runs_once_at_its_end(void **s
     (void)state;
     struct gathered g = {.loop = loop_new("defer"), .defer.on_defer = on_gathered_defer};
     g.first.on_msg = on_first;
-    g.second.on_msg = on_second;
+    g.second.on_msg = on_second_msg;
     loop_post(g.loop, &g.first);
     loop_post(g.loop, &g.second);
     loop_run(g.loop);
@@ -211,6 +211,23 @@ static void what_a_deferred_function_defers_runs_before_the_loop_sleeps(void **s
     loop_run(chain.loop);
     assert_int_equal(chain.inner_runs, 1);
     loop_free(chain.loop);
+}
+
+static void on_defer_and_stop(struct loop_msg *msg) {
+    struct gathered *g = CONTAINER_OF(msg, struct gathered, first);
+    loop_defer(g->loop, &g->defer);
+    loop_stop(g->loop);
+}
+
+static void what_was_deferred_in_the_last_iteration_has_run_when_the_loop_returns(void **state) {
+    (void)state;
+    struct gathered g = {.loop = loop_new("last"), .defer.on_defer = on_gathered_defer};
+    g.first.on_msg = on_defer_and_stop;
+    loop_stop(g.loop); /* the message is seen in the same iteration as the stop */
+    loop_post(g.loop, &g.first);
+    loop_run(g.loop);
+    assert_int_equal(g.defers, 1);
+    loop_free(g.loop);
 }
 
 /* ---- timers on the real clock ---- */
@@ -356,6 +373,7 @@ static void a_loop_without_timers_sleeps_without_a_timeout(void **state) {
 
 struct remote {
     struct loop_timer timer;
+    struct loop_timer second; /* set too, to the same time, when it has a function */
     struct loop_msg set;
     int64_t due_ms;
     atomic_uint fired;
@@ -365,9 +383,16 @@ static void on_remote(struct loop_timer *timer) {
     atomic_fetch_add(&CONTAINER_OF(timer, struct remote, timer)->fired, 1);
 }
 
+static void on_second(struct loop_timer *timer) {
+    atomic_fetch_add(&CONTAINER_OF(timer, struct remote, second)->fired, 1);
+}
+
 static void on_remote_set(struct loop_msg *msg) {
     struct remote *remote = CONTAINER_OF(msg, struct remote, set);
     loop_timer_set(&remote->timer, remote->due_ms);
+    if (remote->second.on_timer != NULL) {
+        loop_timer_set(&remote->second, remote->due_ms);
+    }
 }
 
 static void on_remote_clear(struct loop_msg *msg) {
@@ -383,6 +408,7 @@ static void under_the_test_clock_a_timer_fires_when_time_is_moved_past_it_and_po
         loops[i] = loop_new("remote");
         remotes[i] = (struct remote){.set.on_msg = on_remote_set, .due_ms = 1000000 + 3600000};
         loop_timer_init(&remotes[i].timer, loops[i], on_remote);
+        loop_timer_init(&remotes[i].second, loops[i], on_second);
         loop_start(loops[i]);
         loop_post(loops[i], &remotes[i].set);
     }
@@ -394,7 +420,7 @@ static void under_the_test_clock_a_timer_fires_when_time_is_moved_past_it_and_po
     clock_test_advance(1);
     loop_test_poke_all(NULL);
     for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(atomic_load(&remotes[i].fired), 1);
+        assert_int_equal(atomic_load(&remotes[i].fired), 2);
         loop_stop(loops[i]);
         loop_join(loops[i]);
         loop_free(loops[i]);
@@ -405,6 +431,7 @@ struct poker {
     struct loop_msg msg;
     struct remote own;
     struct loop *loop;
+    pthread_barrier_t *together; /* NULL = alone */
     uint32_t own_fired_on_return;
 };
 
@@ -412,6 +439,9 @@ static void on_poker(struct loop_msg *msg) {
     struct poker *poker = CONTAINER_OF(msg, struct poker, msg);
     loop_timer_set(&poker->own.timer, clock_ms() + 10);
     clock_test_advance(10);
+    if (poker->together != NULL) {
+        pthread_barrier_wait(poker->together);
+    }
     loop_test_poke_all(poker->loop);
     poker->own_fired_on_return = atomic_load(&poker->own.fired);
     loop_stop(poker->loop);
@@ -440,10 +470,12 @@ static void a_loop_may_poke_and_its_own_due_timers_have_run_on_return(void **sta
 static void two_loops_may_poke_at_the_same_time(void **state) {
     (void)state;
     clock_test_start(5000);
+    pthread_barrier_t together;
+    assert_int_equal(pthread_barrier_init(&together, NULL, 2), 0);
     for (int round = 0; round < 50; round++) {
         struct poker pokers[2];
         for (size_t i = 0; i < 2; i++) {
-            pokers[i] = (struct poker){.msg.on_msg = on_poker, .loop = loop_new("poker")};
+            pokers[i] = (struct poker){.msg.on_msg = on_poker, .loop = loop_new("poker"), .together = &together};
             loop_timer_init(&pokers[i].own.timer, pokers[i].loop, on_remote);
             loop_start(pokers[i].loop);
         }
@@ -456,6 +488,7 @@ static void two_loops_may_poke_at_the_same_time(void **state) {
             loop_free(pokers[i].loop);
         }
     }
+    pthread_barrier_destroy(&together);
 }
 
 static void under_the_test_clock_a_timer_in_the_past_fires_by_itself(void **state) {
@@ -487,6 +520,7 @@ int main(void) {
         cmocka_unit_test(a_loop_runs_again_after_a_stop),
         cmocka_unit_test(what_is_deferred_twice_in_an_iteration_runs_once_at_its_end),
         cmocka_unit_test(what_a_deferred_function_defers_runs_before_the_loop_sleeps),
+        cmocka_unit_test(what_was_deferred_in_the_last_iteration_has_run_when_the_loop_returns),
         cmocka_unit_test(timers_fire_in_order_of_their_due_times_and_never_early),
         cmocka_unit_test(a_timer_that_is_always_due_does_not_keep_messages_out),
         cmocka_unit_test(a_moved_timer_fires_once_and_a_cleared_one_never),

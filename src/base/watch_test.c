@@ -133,6 +133,25 @@ static void a_neighbour_that_never_rests_does_not_hide_the_change(void **state) 
     assert_true(scribble.rounds < 10000);
 }
 
+static void on_enough(struct loop_timer *timer) {
+    loop_stop(timer->loop);
+}
+
+static void a_file_that_goes_away_is_not_a_change_until_it_is_back(void **state) {
+    (void)state;
+    put(scene.file, "one");
+    start();
+    assert_int_equal(unlink(scene.file), 0);
+    struct loop_timer enough;
+    loop_timer_init(&enough, scene.loop, on_enough);
+    loop_timer_set(&enough, clock_ms() + 4 * WATCH_QUIET_MS);
+    loop_run(scene.loop);
+    assert_int_equal(scene.changes, 0);
+    put(scene.file, "two");
+    loop_run(scene.loop);
+    assert_int_equal(scene.changes, 1);
+}
+
 static void a_folder_that_does_not_exist_is_an_error_that_names_it(void **state) {
     (void)state;
     struct errinfo why = {0};
@@ -150,6 +169,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_file_that_appears_later_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_moved_link_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_neighbour_that_never_rests_does_not_hide_the_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_file_that_goes_away_is_not_a_change_until_it_is_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_does_not_exist_is_an_error_that_names_it, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,24 @@ static void work_runs_in_order_off_the_loop_and_ends_in_order_on_it(void **state
     loop_free(loop);
 }
 
+static void work_put_after_the_queue_ran_empty_runs_too(void **state) {
+    (void)state;
+    struct loop *loop = loop_new("work");
+    struct work_queue *queue = work_queue_new(loop, "helper");
+    uint32_t ran = 0, done = 0;
+    for (uint32_t i = 1; i <= 5; i++) {
+        struct job *job = mem_alloc(sizeof *job);
+        *job = (struct job){
+            .work = {.run = run_job, .on_done = job_done}, .loop = loop, .ran = &ran, .done = &done, .last = i};
+        work_put(queue, &job->work);
+        loop_run(loop);
+        assert_int_equal(done, i);
+        mem_free(job);
+    }
+    work_queue_free(queue);
+    loop_free(loop);
+}
+
 static void free_waits_for_all_work_and_reports_it_done(void **state) {
     (void)state;
     struct loop *loop = loop_new("work");
@@ -122,6 +140,7 @@ int main(void) {
     alarm(60);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_runs_in_order_off_the_loop_and_ends_in_order_on_it),
+        cmocka_unit_test(work_put_after_the_queue_ran_empty_runs_too),
         cmocka_unit_test(free_waits_for_all_work_and_reports_it_done),
         cmocka_unit_test(a_queue_without_work_starts_no_thread_and_frees),
         cmocka_unit_test(a_queue_may_be_freed_on_its_running_loop_with_work_outstanding),
