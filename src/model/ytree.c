@@ -130,7 +130,7 @@ static enum err on_key(struct build *b, const yaml_event_t *event) {
         return place_fail(ERR_INVALID, b->tree->why, at, "", "a key must be plain text, not an alias, a list or a map");
     }
     struct slice text = slice_of_yaml(event->data.scalar.value, event->data.scalar.length);
-    if (event->data.scalar.plain_implicit && slice_eq(text, SLICE("<<"))) {
+    if (event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && slice_eq(text, SLICE("<<"))) {
         return place_fail(ERR_UNSUPPORTED, b->tree->why, at, "", "merge keys (<<) belong to YAML 1.1; alias a whole value");
     }
     enum err e = count_nodes(b, event, 1, 1);
@@ -184,7 +184,8 @@ static enum err on_scalar(struct build *b, const yaml_event_t *event) {
     struct ytree_node *node = node_new(b, event, YTREE_STRING);
     node->written = arena_dup(b->tree->arena, slice_of_yaml(event->data.scalar.value, event->data.scalar.length));
     node->text = node->written;
-    if (event->data.scalar.plain_implicit) {
+    /* both: libyaml calls a quoted scalar with the tag "!" plain too */
+    if (event->data.scalar.plain_implicit && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
         node->kind = ytree_scalar_kind(node->text);
     }
     if (node->kind == YTREE_STRING && b->tree->environment) {
