@@ -1,4 +1,7 @@
-/* libcurl's multi_socket interface on our loop: one poll handle per socket, one timer per multi. */
+/* libcurl's multi_socket interface on our loop: one poll handle per socket, one timer per multi.
+ *
+ * libcurl 7.88 closes a socket that is still connecting without telling the callback for that. Such a socket waits to be
+ * written to, so it is no longer watched once libcurl has lost interest; what is left of it goes when its number comes again. */
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -71,6 +74,23 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     act(sock->pool, sock->fd, flags);
 }
 
+static bool sock_watch(struct sock *sock) {
+    if (sock->polled != sock->wanted && uv_poll_start(&sock->poll, sock->wanted, on_poll) != 0) {
+        return false;
+    }
+    sock->polled = sock->wanted;
+    return true;
+}
+
+/* Kept open, and watched unless it may be closed behind our back. */
+static void sock_rest(struct sock *sock) {
+    if (sock->wanted & UV_WRITABLE) {
+        (void)uv_poll_stop(&sock->poll); /* always 0 */
+        sock->polled = 0;
+    }
+    sock->wanted = 0;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *mine) {
     (void)easy; /* shape of libcurl's callback */
     (void)mine;
@@ -78,7 +98,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *m
     struct sock *sock = sock_find(pool->client, fd);
     if (what == CURL_POLL_REMOVE) {
         if (sock != NULL && sock->ours) {
-            sock->wanted = 0;
+            sock_rest(sock);
         } else if (sock != NULL) {
             sock_free(sock);
         }
@@ -91,11 +111,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *m
         }
     }
     sock->wanted = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    if (sock->polled != sock->wanted && uv_poll_start(&sock->poll, sock->wanted, on_poll) != 0) {
-        return -1;
-    }
-    sock->polled = sock->wanted;
-    return 0;
+    return sock_watch(sock) ? 0 : -1;
 }
 
 static void on_timer(uv_timer_t *timer) {
@@ -128,6 +144,21 @@ static int on_timer_change(CURLM *multi, long timeout_ms, void *user) {
     return 0;
 }
 
+/* When the number is that of a socket closed unseen, libcurl may not repeat what it wants of it. */
+static bool sock_open(struct pool *pool, int fd) {
+    struct sock *unseen = sock_find(pool->client, fd);
+    int wanted = unseen != NULL ? unseen->wanted : 0;
+    if (unseen != NULL) {
+        sock_free(unseen);
+    }
+    struct sock *sock = sock_new(pool, fd, /* ours: */ true);
+    if (sock == NULL) {
+        return false;
+    }
+    sock->wanted = wanted;
+    return wanted == 0 || sock_watch(sock);
+}
+
 curl_socket_t client_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address) {
     (void)purpose; /* only CURLSOCKTYPE_IPCXN for the protocols that are allowed */
     struct transfer *transfer = user;
@@ -137,7 +168,7 @@ curl_socket_t client_open_socket(void *user, curlsocktype purpose, struct curl_s
         return CURL_SOCKET_BAD;
     }
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd >= 0 && sock_new(transfer->pool, fd, /* ours: */ true) == NULL) {
+    if (fd >= 0 && !sock_open(transfer->pool, fd)) {
         (void)close(fd); /* nothing was written to it */
         fd = -1;
     }
@@ -192,5 +223,11 @@ void pool_close(struct pool *pool) {
         return;
     }
     (void)curl_multi_cleanup(pool->multi); /* closes the kept connections; the handle is ours and good */
+    for (size_t fd = 0; fd < pool->client->sock_room; fd++) {
+        struct sock *sock = pool->client->socks[fd];
+        if (sock != NULL && sock->pool == pool) {
+            sock_free(sock);
+        }
+    }
     uv_close((uv_handle_t *)&pool->timer, on_timer_closed);
 }

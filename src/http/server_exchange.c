@@ -217,7 +217,7 @@ enum err exchange_body_append(struct exchange *exchange, const char *at, size_t 
     if (len > exchange->server->limits.body_bytes - body->len) {
         return ERR_TOO_LARGE;
     }
-    if (at != body->ptr + body->len || body->ptr == NULL) { /* else it was read into its place */
+    if (body->ptr == NULL || at != body->ptr + body->len) { /* else it was read into its place */
         enum err err = exchange_body_reserve(exchange, body->len + len);
         if (err != OK) {
             return err;
