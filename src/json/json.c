@@ -1,9 +1,10 @@
-/* The parser: stage 1 (json_stage1.h) finds where each token starts, then one walk over those positions checks the grammar
- * and writes the nodes. No recursion: open containers are on a stack of node indices of the depth the parser was made for.
+/* The parser: stage 1 (json_stage1.h) finds where each token starts, then one walk over those positions checks the
+ * grammar and writes the nodes. No recursion: open containers are on a stack of node indices of the depth the parser
+ * was made for.
  *
- * What stage 1 leaves to the walk: everything but UTF-8, control characters in strings and strings without an end. What the
- * walk relies on: between two positions lie one token and white space. So a string ends at the last non-space byte before the
- * next position, and any other token must reach exactly that far. */
+ * What stage 1 leaves to the walk: everything but UTF-8, control characters in strings and strings without an end. What
+ * the walk relies on: between two positions lie one token and white space. So a string ends at the last non-space byte
+ * before the next position, and any other token must reach exactly that far. */
 #include "json/json.h"
 
 #include "json/json_stage1.h"
@@ -22,8 +23,8 @@ struct json_parser {
 
 struct walk {
     const char *text;
-    const uint32_t *index; /* index[count] is the length of the text */
-    uint32_t count, at;
+    const uint32_t *at;   /* position of the next token */
+    const uint32_t *last; /* behind the last one: the length of the text */
     struct json_node *nodes;
     uint32_t made;
     uint32_t *stack;
@@ -80,7 +81,7 @@ static enum step walk_fail(struct walk *w, uint32_t at, const char *what) {
 
 /* The first byte of the next token; NUL, which starts no token, at the end of the text. */
 static inline char walk_peek(const struct walk *w) {
-    return LIKELY(w->at < w->count) ? w->text[w->index[w->at]] : '\0';
+    return LIKELY(w->at != w->last) ? w->text[*w->at] : '\0';
 }
 
 static inline struct json_node *walk_add(struct walk *w, uint32_t start, uint32_t end, enum json_kind kind) {
@@ -107,7 +108,7 @@ static enum step walk_escapes(struct walk *w, uint32_t end) {
         at += len;
         at = memchr(at, '\\', (size_t)(close - at));
     }
-    const char *limit = w->text + w->index[w->count];
+    const char *limit = w->text + *w->last;
     const char *next = memchr(close, '\\', (size_t)(limit - close));
     w->backslash = (uint32_t)((next != NULL ? next : limit) - w->text);
     return STEP_LEAF;
@@ -115,7 +116,7 @@ static enum step walk_escapes(struct walk *w, uint32_t end) {
 
 /* The string whose opening quote is at `start`; w->at is behind it. */
 static inline enum step walk_string(struct walk *w, uint32_t start) {
-    uint32_t end = w->index[w->at];
+    uint32_t end = *w->at;
     while (UNLIKELY(w->text[end - 1] != '"') && json_text_is_space(w->text[end - 1])) {
         end--;
     }
@@ -169,7 +170,7 @@ static const char *literal_end(const char *at, const char *end, struct slice lit
 
 /* A number or a literal at `start`; w->at is behind it. */
 static enum step walk_scalar(struct walk *w, uint32_t start) {
-    uint32_t next = w->index[w->at];
+    uint32_t next = *w->at;
     const char *at = w->text + start;
     const char *limit = w->text + next;
     const char *end = NULL;
@@ -204,14 +205,14 @@ static enum step walk_scalar(struct walk *w, uint32_t start) {
 /* A key and its colon. */
 static inline enum step walk_key(struct walk *w) {
     if (UNLIKELY(walk_peek(w) != '"')) {
-        return walk_fail(w, w->index[w->at], "expected a key");
+        return walk_fail(w, *w->at, "expected a key");
     }
-    uint32_t start = w->index[w->at++];
+    uint32_t start = *w->at++;
     if (UNLIKELY(walk_string(w, start) == STEP_FAILED)) {
         return STEP_FAILED;
     }
     if (UNLIKELY(walk_peek(w) != ':')) {
-        return walk_fail(w, w->index[w->at], "expected ':'");
+        return walk_fail(w, *w->at, "expected ':'");
     }
     w->at++;
     return STEP_LEAF;
@@ -227,7 +228,7 @@ static enum step walk_open(struct walk *w, uint32_t start, enum json_kind kind) 
     }
     struct json_node *node = walk_add(w, start, 0, kind);
     if (walk_peek(w) == (kind == JSON_OBJECT ? '}' : ']')) {
-        node->end = w->index[w->at++] + 1;
+        node->end = *w->at++ + 1;
         return STEP_LEAF;
     }
     w->stack[w->depth++] = w->made - 1;
@@ -239,8 +240,8 @@ static enum step walk_open(struct walk *w, uint32_t start, enum json_kind kind) 
 
 static inline enum step walk_value(struct walk *w) {
     char c = walk_peek(w);
-    uint32_t start = w->index[w->at];
-    if (UNLIKELY(w->at == w->count)) {
+    uint32_t start = *w->at;
+    if (UNLIKELY(w->at == w->last)) {
         return walk_fail(w, start, "expected a value, not the end");
     }
     w->at++;
@@ -267,14 +268,14 @@ static inline enum step walk_close(struct walk *w) {
             return in_object && walk_key(w) == STEP_FAILED ? STEP_FAILED : STEP_MORE;
         }
         if (UNLIKELY(c != (in_object ? '}' : ']'))) {
-            return walk_fail(w, w->index[w->at], in_object ? "expected ',' or '}'" : "expected ',' or ']'");
+            return walk_fail(w, *w->at, in_object ? "expected ',' or '}'" : "expected ',' or ']'");
         }
-        parent->end = w->index[w->at++] + 1;
+        parent->end = *w->at++ + 1;
         parent->next = w->made;
         w->depth--;
     }
-    if (w->at != w->count) {
-        return walk_fail(w, w->index[w->at], "text behind the value");
+    if (w->at != w->last) {
+        return walk_fail(w, *w->at, "text behind the value");
     }
     return STEP_DONE;
 }
@@ -324,8 +325,8 @@ enum err json_parse(struct json_parser *parser, struct slice text, struct json_d
     const char *backslash = memchr(text.ptr, '\\', text.len);
     struct walk w = {
         .text = text.ptr,
-        .index = index,
-        .count = count,
+        .at = index,
+        .last = index + count,
         .nodes = parser->nodes,
         .stack = parser->stack,
         .max_depth = parser->max_depth,

@@ -1,8 +1,9 @@
-/* JSON as bytes: one pass validates the whole text (RFC 8259, UTF-8, depth) and leaves a flat array of nodes that point into
- * it. Nothing is converted: numbers keep their text, strings their escapes, until somebody asks for a field. Edits are
- * splices into the original bytes (json_edit.h). The only folder that sees the JSON library.
+/* JSON as bytes: one pass validates the whole text (RFC 8259, UTF-8, depth) and leaves a flat array of nodes that point
+ * into it. Nothing is converted: numbers keep their text, strings their escapes, until somebody asks for a field. Edits
+ * are splices into the original bytes (json_edit.h). The only folder that sees the JSON library.
  *
- * thread: a parser belongs to one thread; a document is readable by any while its bytes and its parser's next parse are held off. */
+ * thread: a parser belongs to one thread; a document is readable by any while its bytes and its parser's next parse are
+ * held off. */
 #ifndef SLUICE_JSON_JSON_H
 #define SLUICE_JSON_JSON_H
 
@@ -37,19 +38,23 @@ struct json_parser;
 
 struct json_parser *json_parser_new(uint32_t max_depth);
 void json_parser_free(struct json_parser *parser);
-/* ERR_INVALID_JSON (why->at = byte position), ERR_TOO_DEEP, ERR_TOO_LARGE (4 GiB), ERR_NOMEM. `text` needs JSON_PADDING bytes behind it.
- * Duplicate keys are kept as they are (json_find answers the last one, as JavaScript and Go do). Lone surrogate escapes are kept. */
+/* ERR_INVALID_JSON (why->at = byte position), ERR_TOO_DEEP, ERR_TOO_LARGE (4 GiB), ERR_NOMEM. `text` needs JSON_PADDING
+ * bytes behind it. Duplicate keys are kept as they are (json_find answers the last one, as JavaScript and Go do). Lone
+ * surrogate escapes are kept. */
 MUST enum err json_parse(struct json_parser *parser, struct slice text, struct json_doc *ret_doc, struct errinfo *why);
 
 /* The root, or a child: node indices; JSON_ABSENT when there is none. */
 #define JSON_ABSENT UINT32_MAX
-/* Value of `key` in the object at `object` (JSON_ABSENT also when that is not an object). Keys are compared unescaped. */
+/* Value of `key` in the object at `object` (JSON_ABSENT also when that is not an object). Keys are compared unescaped.
+ */
 uint32_t json_find(const struct json_doc *doc, uint32_t object, struct slice key);
 /* "context.library.name": json_find along dots. */
 uint32_t json_find_path(const struct json_doc *doc, uint32_t object, struct slice path);
 /* Several keys of one object in one walk: ret_values[i] = node of keys[i], or JSON_ABSENT. */
-void json_find_many(const struct json_doc *doc, uint32_t object, const struct slice *keys, size_t count, uint32_t *ret_values);
-/* First child of an array or object, and the one after `node`; JSON_ABSENT at the end. For objects these are keys; the value is key + 1. */
+void json_find_many(
+    const struct json_doc *doc, uint32_t object, const struct slice *keys, size_t count, uint32_t *ret_values);
+/* First child of an array or object, and the one after `node`; JSON_ABSENT at the end. For objects these are keys; the
+ * value is key + 1. */
 uint32_t json_first(const struct json_doc *doc, uint32_t parent);
 uint32_t json_after(const struct json_doc *doc, uint32_t parent, uint32_t node);
 uint32_t json_count(const struct json_doc *doc, uint32_t parent); /* elements or members */
@@ -64,7 +69,8 @@ static inline bool json_is(const struct json_doc *doc, uint32_t node, enum json_
 static inline struct slice json_raw(const struct json_doc *doc, uint32_t node) {
     return slice_of(doc->text + doc->nodes[node].start, doc->nodes[node].end - doc->nodes[node].start);
 }
-/* A string without quotes, unescaped (into `arena` only when it holds escapes; lone surrogates become U+FFFD). Non-strings: SLICE_NONE. */
+/* A string without quotes, unescaped (into `arena` only when it holds escapes; lone surrogates become U+FFFD).
+ * Non-strings: SLICE_NONE. */
 struct slice json_string(const struct json_doc *doc, uint32_t node, struct arena *arena);
 /* Integers only, of any size that fits: ERR_INVALID for fractions and exponents, ERR_RANGE. */
 MUST enum err json_i64(const struct json_doc *doc, uint32_t node, int64_t *ret_value);

@@ -1,5 +1,5 @@
-/* See json_edit.h. Splices are kept ascending as they come, so that writing is one pass. A member to append is a splice of an
- * empty range in front of the closing brace; a value is never empty, which tells the two apart. */
+/* See json_edit.h. Splices are kept ascending as they come, so that writing is one pass. A member to append is a splice
+ * of an empty range in front of the closing brace; a value is never empty, which tells the two apart. */
 #include "json/json_edit.h"
 
 static inline const struct json_node *edited(const struct json_edit *edit) {

@@ -1,6 +1,6 @@
-/* Any bytes into the parser. What is accepted must hold together: nodes nest, the same text parses to the same nodes, look-ups
- * and unescaping stay inside, and an edit of it is accepted again. The text sits at the end of a block of exactly its size
- * and padding, so that a sanitizer sees the first byte read beyond. */
+/* Any bytes into the parser. What is accepted must hold together: nodes nest, the same text parses to the same nodes,
+ * look-ups and unescaping stay inside, and an edit of it is accepted again. The text sits at the end of a block of
+ * exactly its size and padding, so that a sanitizer sees the first byte read beyond. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,7 +28,8 @@ static void check_node(const struct json_doc *doc, uint32_t i) {
     ASSERT(n->start < n->end && n->end <= doc->len);
     ASSERT(n->next > i && n->next <= doc->count);
     ASSERT(n->kind >= JSON_ARRAY || n->next == i + 1);
-    ASSERT(n->kind != JSON_STRING || (doc->text[n->start] == '"' && doc->text[n->end - 1] == '"' && n->end - n->start >= 2));
+    ASSERT(n->kind != JSON_STRING ||
+        (doc->text[n->start] == '"' && doc->text[n->end - 1] == '"' && n->end - n->start >= 2));
     ASSERT(n->depth <= DEPTH);
     uint32_t behind = n->start + 1; /* children follow each other inside their parent */
     for (uint32_t child = i + 1; child < n->next; child = doc->nodes[child].next) {

@@ -1,5 +1,5 @@
-/* Looking things up in a parsed document, and turning a node's text into a value. Nothing here allocates but json_string of
- * a string with escapes. */
+/* Looking things up in a parsed document, and turning a node's text into a value. Nothing here allocates but
+ * json_string of a string with escapes. */
 #include "json/json.h"
 
 #include "json/json_text.h"
@@ -82,8 +82,8 @@ static void find_table_init(struct find_table *table, const struct slice *keys, 
     }
 }
 
-static void find_escaped(const struct json_doc *doc, uint32_t node, const struct slice *keys, size_t count,
-    uint32_t *ret_values) {
+static void find_escaped(
+    const struct json_doc *doc, uint32_t node, const struct slice *keys, size_t count, uint32_t *ret_values) {
     for (size_t i = 0; i < count; i++) {
         if (key_eq(doc, node, keys[i])) {
             ret_values[i] = node + 1;
@@ -91,8 +91,8 @@ static void find_escaped(const struct json_doc *doc, uint32_t node, const struct
     }
 }
 
-static void find_some(const struct json_doc *doc, uint32_t object, const struct slice *keys, size_t count,
-    uint32_t *ret_values) {
+static void find_some(
+    const struct json_doc *doc, uint32_t object, const struct slice *keys, size_t count, uint32_t *ret_values) {
     struct find_table table;
     find_table_init(&table, keys, count);
     uint32_t end = doc->nodes[object].next;
@@ -111,8 +111,8 @@ static void find_some(const struct json_doc *doc, uint32_t object, const struct 
     }
 }
 
-void json_find_many(const struct json_doc *doc, uint32_t object, const struct slice *keys, size_t count,
-    uint32_t *ret_values) {
+void json_find_many(
+    const struct json_doc *doc, uint32_t object, const struct slice *keys, size_t count, uint32_t *ret_values) {
     for (size_t i = 0; i < count; i++) {
         ret_values[i] = JSON_ABSENT;
     }

@@ -132,26 +132,35 @@ size_t json_text_unescape(const char *at, const char *end, char out[4], size_t *
     return read;
 }
 
+/* What is wrong with the character at `at`, or NULL; *ret_step = its bytes, an escape with what it escapes. */
+static const char *character_error(const char *at, const char *end, bool in_string, size_t *ret_step) {
+    *ret_step = json_text_utf8(at, end);
+    if (*ret_step == 0) {
+        return "invalid UTF-8";
+    }
+    if (in_string && (unsigned char)*at < 0x20) {
+        return "control character in a string";
+    }
+    if (*at != '\\' || end - at < 2) {
+        return NULL; /* a backslash at the very end leaves its string open */
+    }
+    if (!in_string) {
+        return "backslash outside a string";
+    }
+    *ret_step = json_text_escape(at, end);
+    return *ret_step == 0 ? "invalid escape" : NULL;
+}
+
 size_t json_text_first_error(const char *text, size_t len, const char **ret_what) {
     const char *end = text + len;
     const char *opened = NULL; /* quote of the string that we are in */
     const char *at = text;
     while (at < end) {
-        size_t step = json_text_utf8(at, end);
-        if (step == 0) {
-            *ret_what = "invalid UTF-8";
+        size_t step = 0;
+        const char *what = character_error(at, end, opened != NULL, &step);
+        if (what != NULL) {
+            *ret_what = what;
             return (size_t)(at - text);
-        }
-        if (opened != NULL && (unsigned char)*at < 0x20) {
-            *ret_what = "control character in a string";
-            return (size_t)(at - text);
-        }
-        if (*at == '\\' && opened == NULL) {
-            *ret_what = "backslash outside a string";
-            return (size_t)(at - text);
-        }
-        if (*at == '\\' && end - at > 1 && (at[1] == '"' || at[1] == '\\')) {
-            step = 2;
         }
         if (*at == '"') {
             opened = opened == NULL ? at : NULL;

@@ -12,7 +12,8 @@ static inline bool json_text_is_space(char c) {
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-/* Bytes of the UTF-8 sequence at `at` (at < end), 0 when it is not one (overlong, surrogate, beyond U+10FFFF, cut off). */
+/* Bytes of the UTF-8 sequence at `at` (at < end), 0 when it is not one (overlong, surrogate, beyond U+10FFFF, cut off).
+ */
 size_t json_text_utf8(const char *at, const char *end);
 /* Bytes of the escape at `at` (a backslash), 0 when RFC 8259 has no such escape or it runs past `end`. */
 size_t json_text_escape(const char *at, const char *end);

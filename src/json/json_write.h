@@ -1,5 +1,5 @@
-/* Writes JSON into a buf: commas, quotes and escapes are never anybody else's business. Misuse (a value without a key in an
- * object, unbalanced ends) is an ASSERT. Check buf.failed once at the end. Output is compact. */
+/* Writes JSON into a buf: commas, quotes and escapes are never anybody else's business. Misuse (a value without a key
+ * in an object, unbalanced ends) is an ASSERT. Check buf.failed once at the end. Output is compact. */
 #ifndef SLUICE_JSON_JSON_WRITE_H
 #define SLUICE_JSON_JSON_WRITE_H
 

@@ -114,8 +114,11 @@ static void valid_utf8_is_kept_and_invalid_bytes_are_replaced(void **state) {
     json_escape(&out, SLICE("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"));
     assert_out("\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
     restart();
-    json_escape(&out, SLICE("a\xff" "b\xc3"));
-    assert_out("\"a\xef\xbf\xbd" "b\xef\xbf\xbd\"");
+    json_escape(&out,
+        SLICE("a\xff"
+              "b\xc3"));
+    assert_out("\"a\xef\xbf\xbd"
+               "b\xef\xbf\xbd\"");
     restart();
     json_escape(&out, SLICE("\xed\xa0\x80"));
     assert_out("\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");

@@ -1,5 +1,5 @@
-/* The one C++ file: json_stage1.h over simdjson's stage 1. Nothing throws; memory of the library is its own (operator new,
- * nothrow) and is given back when a text far smaller than the largest so far comes along. */
+/* The one C++ file: json_stage1.h over simdjson's stage 1. Nothing throws; memory of the library is its own (operator
+ * new, nothrow) and is given back when a text far smaller than the largest so far comes along. */
 #include "json/json_stage1.h"
 
 #include <memory>
@@ -24,7 +24,8 @@ bool make_room(std::unique_ptr<simdjson::internal::dom_parser_implementation> &p
         wanted = UINT32_MAX;
     }
     parser.reset();
-    return simdjson::get_active_implementation()->create_dom_parser_implementation(wanted, 1, parser) == simdjson::SUCCESS;
+    return simdjson::get_active_implementation()->create_dom_parser_implementation(wanted, 1, parser) ==
+        simdjson::SUCCESS;
 }
 
 } // namespace
@@ -41,8 +42,8 @@ void json_stage1_free(struct json_stage1 *stage1) {
     delete stage1;
 }
 
-enum json_stage1_result json_stage1_run(struct json_stage1 *stage1, const char *text, size_t len,
-    const uint32_t **ret_index, uint32_t *ret_count) {
+enum json_stage1_result json_stage1_run(
+    struct json_stage1 *stage1, const char *text, size_t len, const uint32_t **ret_index, uint32_t *ret_count) {
     if (len == 0) {
         return JSON_STAGE1_EMPTY;
     }
