@@ -7,7 +7,8 @@
 #include "http/client_internal.h"
 
 #define URL_MAX 16384u
-#define DROP_MAX (1u << 20) /* of a response's body beyond what is kept; then the connection is closed instead of read */
+#define DROP_MAX \
+    (1u << 20) /* of a response's body beyond what is kept; then the connection is closed instead of read */
 #define TRANSFER_ARENA_CHUNK 2048u
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
@@ -57,18 +58,18 @@ static bool set_constants(struct transfer *transfer) {
     CURL *easy = transfer->easy;
     const struct http_client_conf *conf = &transfer->client->conf;
     bool good = curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, client_open_socket) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, client_close_socket) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transfer->client) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_ms) == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_PROXY, conf->proxy.len > 0 ? conf->proxy.ptr : "") == CURLE_OK;
+        curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, client_open_socket) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, client_close_socket) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transfer->client) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_ms) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_PROXY, conf->proxy.len > 0 ? conf->proxy.ptr : "") == CURLE_OK;
     if (good && conf->ca_file.len > 0) {
         good = curl_easy_setopt(easy, CURLOPT_CAINFO, conf->ca_file.ptr) == CURLE_OK;
     }
@@ -180,9 +181,8 @@ static void fill_failure(const struct transfer *transfer, CURLcode code, struct 
 static void fill_result(struct transfer *transfer, CURLcode code, struct http_result *result) {
     long status = 0;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status); /* stays 0 */
-    *result = (struct http_result){.retry_after_ms = -1,
-        .text = "",
-        .total_us = (clock_mono_ns() - transfer->started_ns) / 1000};
+    *result = (struct http_result){
+        .retry_after_ms = -1, .text = "", .total_us = (clock_mono_ns() - transfer->started_ns) / 1000};
     if (status < 200) {
         fill_failure(transfer, code == CURLE_OK ? CURLE_WEIRD_SERVER_REPLY : code, result);
         return;
@@ -215,7 +215,7 @@ void pool_finish_done(struct pool *pool) {
 
 static bool is_framing(struct slice name) {
     return slice_eq_nocase(name, SLICE("content-length")) || slice_eq_nocase(name, SLICE("transfer-encoding")) ||
-           slice_eq_nocase(name, SLICE("expect"));
+        slice_eq_nocase(name, SLICE("expect"));
 }
 
 static bool has_break(struct slice s) {
@@ -299,8 +299,8 @@ static enum err set_url(struct transfer *transfer, struct slice url, struct erri
     bool tls = url.ptr[4] == 's' || url.ptr[4] == 'S';
     long version = tls ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1;
     bool good = curl_easy_setopt(transfer->easy, CURLOPT_URL, last->ptr) == CURLE_OK &&
-                curl_easy_setopt(transfer->easy, CURLOPT_HTTP_VERSION, version) == CURLE_OK &&
-                curl_easy_setopt(transfer->easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L) == CURLE_OK;
+        curl_easy_setopt(transfer->easy, CURLOPT_HTTP_VERSION, version) == CURLE_OK &&
+        curl_easy_setopt(transfer->easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L) == CURLE_OK;
     if (!good) {
         buf_reset(last);
     }

@@ -1,5 +1,6 @@
-/* HTTP client over libcurl (multi_socket on a loop): keep-alive, HTTP/2 by ALPN, TLS verified, proxies from the environment off
- * unless configured, no redirects followed. Refuses private addresses at connect time (after DNS), so that a name cannot lead inside.
+/* HTTP client over libcurl (multi_socket on a loop): keep-alive, HTTP/2 by ALPN, TLS verified, proxies from the
+ * environment off unless configured, no redirects followed. Refuses private addresses at connect time (after DNS), so
+ * that a name cannot lead inside.
  *
  * thread: a client and its calls belong to one loop. */
 #ifndef SLUICE_HTTP_CLIENT_H
@@ -11,23 +12,23 @@
 struct http_client;
 
 struct http_client_conf {
-    uint32_t connections;          /* kept open in all */
+    uint32_t connections; /* kept open in all */
     uint32_t connections_per_host;
     int64_t connect_ms;
-    bool allow_private;            /* loopback, RFC 1918, link-local, unique local, CGNAT, metadata addresses */
-    struct slice ca_file;          /* "" = the system's */
-    struct slice proxy;            /* "" = none */
-    uint64_t response_bytes;       /* of a body kept; the rest is read and dropped */
+    bool allow_private;      /* loopback, RFC 1918, link-local, unique local, CGNAT, metadata addresses */
+    struct slice ca_file;    /* "" = the system's */
+    struct slice proxy;      /* "" = none */
+    uint64_t response_bytes; /* of a body kept; the rest is read and dropped */
 };
 
 struct http_result {
-    enum err err;             /* OK when a status line arrived; CONNECT, TIMEOUT, DENIED (private address), IO */
+    enum err err; /* OK when a status line arrived; CONNECT, TIMEOUT, DENIED (private address), IO */
     int status;
-    struct slice body;        /* at most response_bytes; valid during the callback */
+    struct slice body; /* at most response_bytes; valid during the callback */
     struct slice content_type;
-    int64_t retry_after_ms;   /* from now; -1 = absent. Seconds and HTTP dates. */
+    int64_t retry_after_ms; /* from now; -1 = absent. Seconds and HTTP dates. */
     uint64_t total_us;
-    const char *text;         /* why `err`, one sentence ("" otherwise) */
+    const char *text; /* why `err`, one sentence ("" otherwise) */
 };
 
 /* Caller's memory, untouched until on_done. Slices must live until then. */
@@ -38,9 +39,9 @@ struct http_call {
     size_t header_count;
     struct slice body;
     int64_t timeout_ms;
-    bool allow_private;   /* this call may reach private addresses although the client's setting forbids it */
+    bool allow_private; /* this call may reach private addresses although the client's setting forbids it */
     void (*on_done)(struct http_call *call, const struct http_result *result);
-    void *transfer;       /* the client's */
+    void *transfer; /* the client's */
 };
 
 struct http_client *http_client_new(struct loop *loop, const struct http_client_conf *conf);

@@ -13,17 +13,17 @@ struct range4 {
 #define IP4(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
 
 static const struct range4 private4[] = {
-    {IP4(0, 0, 0, 0), 8},       /* this host */
-    {IP4(10, 0, 0, 0), 8},      /* RFC 1918 */
-    {IP4(100, 64, 0, 0), 10},   /* carrier NAT */
-    {IP4(127, 0, 0, 0), 8},     /* loopback */
-    {IP4(169, 254, 0, 0), 16},  /* link-local, cloud metadata */
-    {IP4(172, 16, 0, 0), 12},   /* RFC 1918 */
-    {IP4(192, 0, 0, 0), 24},    /* protocol assignments */
-    {IP4(192, 168, 0, 0), 16},  /* RFC 1918 */
-    {IP4(198, 18, 0, 0), 15},   /* benchmarks */
-    {IP4(224, 0, 0, 0), 4},     /* multicast */
-    {IP4(240, 0, 0, 0), 4},     /* reserved, broadcast */
+    {IP4(0, 0, 0, 0), 8},      /* this host */
+    {IP4(10, 0, 0, 0), 8},     /* RFC 1918 */
+    {IP4(100, 64, 0, 0), 10},  /* carrier NAT */
+    {IP4(127, 0, 0, 0), 8},    /* loopback */
+    {IP4(169, 254, 0, 0), 16}, /* link-local, cloud metadata */
+    {IP4(172, 16, 0, 0), 12},  /* RFC 1918 */
+    {IP4(192, 0, 0, 0), 24},   /* protocol assignments */
+    {IP4(192, 168, 0, 0), 16}, /* RFC 1918 */
+    {IP4(198, 18, 0, 0), 15},  /* benchmarks */
+    {IP4(224, 0, 0, 0), 4},    /* multicast */
+    {IP4(240, 0, 0, 0), 4},    /* reserved, broadcast */
 };
 
 static bool private_v4(uint32_t address) {

@@ -1,9 +1,9 @@
-/* Private to http/client*.c. A client has two libcurl multi handles, because a multi's pool of open connections is searched by
- * host name: a connection to a private address, opened by a call that may, must never serve one that may not.
+/* Private to http/client*.c. A client has two libcurl multi handles, because a multi's pool of open connections is
+ * searched by host name: a connection to a private address, opened by a call that may, must never serve one that may
+ * not.
  *
- * Sockets that libcurl opens are ours to open and close, so that their poll handles live as long as they do: between two
- * requests on a kept connection nothing is registered or removed.
- * thread: the client's loop. */
+ * Sockets that libcurl opens are ours to open and close, so that their poll handles live as long as they do: between
+ * two requests on a kept connection nothing is registered or removed. thread: the client's loop. */
 #ifndef SLUICE_HTTP_CLIENT_INTERNAL_H
 #define SLUICE_HTTP_CLIENT_INTERNAL_H
 

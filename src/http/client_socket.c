@@ -1,7 +1,8 @@
 /* libcurl's multi_socket interface on our loop: one poll handle per socket, one timer per multi.
  *
- * libcurl 7.88 closes a socket that is still connecting without telling the callback for that. Such a socket waits to be
- * written to, so it is no longer watched once libcurl has lost interest; what is left of it goes when its number comes again. */
+ * libcurl 7.88 closes a socket that is still connecting without telling the callback for that. Such a socket waits to
+ * be written to, so it is no longer watched once libcurl has lost interest; what is left of it goes when its number
+ * comes again. */
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -70,7 +71,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         return;
     }
     int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0) |
-                (status < 0 ? CURL_CSELECT_ERR : 0);
+        (status < 0 ? CURL_CSELECT_ERR : 0);
     act(sock->pool, sock->fd, flags);
 }
 
@@ -197,12 +198,12 @@ enum err pool_open(struct pool *pool, struct errinfo *why) {
     long connections = (long)client->conf.connections;
     long per_host = (long)client->conf.connections_per_host;
     bool set = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
-               curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, pool) == CURLM_OK &&
-               curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_change) == CURLM_OK &&
-               curl_multi_setopt(multi, CURLMOPT_TIMERDATA, pool) == CURLM_OK &&
-               curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections) == CURLM_OK &&
-               curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, per_host) == CURLM_OK &&
-               curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, connections) == CURLM_OK;
+        curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, pool) == CURLM_OK &&
+        curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_change) == CURLM_OK &&
+        curl_multi_setopt(multi, CURLMOPT_TIMERDATA, pool) == CURLM_OK &&
+        curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections) == CURLM_OK &&
+        curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, per_host) == CURLM_OK &&
+        curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, connections) == CURLM_OK;
     ASSERT(set); /* fails only for options that this libcurl does not know */
     (void)uv_timer_init(loop_uv(client->loop), &pool->timer); /* always 0 */
     pool->timer.data = pool;

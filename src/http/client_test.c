@@ -1,4 +1,5 @@
-/* What the client sends, what it makes of answers and of the lack of them, which addresses it refuses, what it keeps open. */
+/* What the client sends, what it makes of answers and of the lack of them, which addresses it refuses, what it keeps
+ * open. */
 #include "http/client.h"
 
 #include "http/server_testing.h"
@@ -105,8 +106,8 @@ static struct slice url_at(struct place *place, const char *host, uint16_t port,
 }
 
 static struct run run_of(struct http_client *client, struct slice url) {
-    return (struct run){.client = client,
-        .call = {.method = HTTP_METHOD_GET, .url = url, .timeout_ms = 60000, .on_done = on_done}};
+    return (struct run){
+        .client = client, .call = {.method = HTTP_METHOD_GET, .url = url, .timeout_ms = 60000, .on_done = on_done}};
 }
 
 static void perform(struct testing *testing, struct run *run) {
@@ -135,8 +136,7 @@ static void each_method_arrives_with_the_headers_and_the_body_it_was_given(void 
         {HTTP_METHOD_OPTIONS, "", "OPTIONS Host=?;Accept=*/*;X-One=1;X-None=;Content-Length=0;"},
         {HTTP_METHOD_GET, "", "GET Host=?;Accept=*/*;X-One=1;X-None=;"},
     };
-    struct http_header headers[] = {{SLICE("Host"), SLICE("?")},
-        {SLICE("X-One"), SLICE("1")},
+    struct http_header headers[] = {{SLICE("Host"), SLICE("?")}, {SLICE("X-One"), SLICE("1")},
         {SLICE("Content-Length"), SLICE("99")}, /* the client frames: ignored */
         {SLICE("X-None"), SLICE("")}};
     struct testing *testing = testing_start();
@@ -191,8 +191,8 @@ static void a_megabyte_goes_out_whole_and_without_asking(void **state) {
 
 static void a_header_that_would_break_the_head_is_not_sent(void **state) {
     (void)state;
-    struct http_header bad[] = {{SLICE("A"), SLICE("b\r\nC: d")}, {SLICE("A\nB"), SLICE("c")}, {SLICE("A:B"), SLICE("c")},
-        {SLICE(""), SLICE("c")}};
+    struct http_header bad[] = {{SLICE("A"), SLICE("b\r\nC: d")}, {SLICE("A\nB"), SLICE("c")},
+        {SLICE("A:B"), SLICE("c")}, {SLICE(""), SLICE("c")}};
     struct testing *testing = testing_start();
     struct http_client *client = client_of(testing, &open_conf);
     struct place place;
@@ -549,8 +549,8 @@ static void a_freed_client_ends_its_calls_in_silence(void **state) {
 
 static void private_addresses_are_refused_by_number_and_by_name(void **state) {
     (void)state;
-    static const char *const hosts[] = {"127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]", "2130706433",
-        "0x7f.1", "127.1", "[::]", "169.254.169.254", "10.1.2.3"};
+    static const char *const hosts[] = {"127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]",
+        "2130706433", "0x7f.1", "127.1", "[::]", "169.254.169.254", "10.1.2.3"};
     struct http_client_conf conf = open_conf;
     conf.allow_private = false;
     struct testing *testing = testing_start();
@@ -590,8 +590,8 @@ static void a_url_that_cannot_be_called_says_why(void **state) {
     (void)state;
     static const char *const bad[] = {"", "http://", "https:///path", "ftp://a/", "file:///etc/passwd", "//a/", "a.com",
         "http://a b/", "http://a/\x01", "http://a:99999/", "http://a:port/", "http://[::1", "HTTP:/a"};
-    static const char *const good[] = {"http://a", "https://a.example:8443/x?y=%20#z", "HTTPS://user:secret@a/", "http://[::1]:80/",
-        "http://1.2.3.4"};
+    static const char *const good[] = {
+        "http://a", "https://a.example:8443/x?y=%20#z", "HTTPS://user:secret@a/", "http://[::1]:80/", "http://1.2.3.4"};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         struct errinfo why = {0};
         if (http_url_check(slice_cstr(bad[i]), &why) != ERR_INVALID || why.text[0] == '\0') {
@@ -609,7 +609,8 @@ static void a_url_that_cannot_be_called_says_why(void **state) {
 int main(void) {
     clock_test_start(TEST_CLOCK - 1000 * 1000);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(retry_after_is_understood_as_seconds_and_as_a_date), /* first: it needs the clock where it is */
+        cmocka_unit_test(
+            retry_after_is_understood_as_seconds_and_as_a_date), /* first: it needs the clock where it is */
         cmocka_unit_test(each_method_arrives_with_the_headers_and_the_body_it_was_given),
         cmocka_unit_test(head_has_a_status_and_no_body),
         cmocka_unit_test(a_megabyte_goes_out_whole_and_without_asking),

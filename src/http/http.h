@@ -22,7 +22,8 @@ struct http_header {
 const char *http_method_name(enum http_method method);
 enum http_method http_method_parse(struct slice name);
 const char *http_status_text(int status);
-/* Decodes %XX and '+' of a query value or path segment into `out` (at least s.len bytes); bad escapes are kept as they are. Returns the length. */
+/* Decodes %XX and '+' of a query value or path segment into `out` (at least s.len bytes); bad escapes are kept as they
+ * are. Returns the length. */
 size_t http_url_decode(struct slice s, char *out);
 /* Next `key=value` of a query; false at the end. Values undecoded. */
 bool http_query_next(struct slice *query, struct slice *ret_key, struct slice *ret_value);

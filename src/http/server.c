@@ -1,5 +1,6 @@
-/* The server object: limits, draining, the list of connections that go on at the end of the loop's iteration, and the order in
- * which everything is taken down. Its memory lives until its last handle is closed and its last request is answered. */
+/* The server object: limits, draining, the list of connections that go on at the end of the loop's iteration, and the
+ * order in which everything is taken down. Its memory lives until its last handle is closed and its last request is
+ * answered. */
 #include "http/server.h"
 
 #include <fcntl.h>
@@ -10,8 +11,8 @@
 
 static void on_defer(struct loop_defer *defer);
 
-struct http_server *http_server_new(struct loop *loop, const struct http_limits *limits,
-    const struct http_handlers *handlers) {
+struct http_server *http_server_new(
+    struct loop *loop, const struct http_limits *limits, const struct http_handlers *handlers) {
     struct http_server *server = mem_alloc(sizeof(*server));
     server->loop = loop;
     server->limits = *limits;

@@ -1,5 +1,6 @@
-/* A connection's life: input goes to the parser, a complete request to the handler, what lies behind it waits for the answer.
- * conn_settle decides after each step what the connection waits for next, and sets the deadline of that wait. */
+/* A connection's life: input goes to the parser, a complete request to the handler, what lies behind it waits for the
+ * answer. conn_settle decides after each step what the connection waits for next, and sets the deadline of that wait.
+ */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <unistd.h>
@@ -84,7 +85,8 @@ static void on_shutdown(uv_shutdown_t *request, int status) {
     (void)status;
 }
 
-/* Closing a socket with unread input resets it, and the client may lose the answer: so shut, and drop what still comes. */
+/* Closing a socket with unread input resets it, and the client may lose the answer: so shut, and drop what still comes.
+ */
 static void linger(struct conn *conn) {
     struct http_server *server = conn->server;
     bool crowded = server->conn_count > server->limits.connections && server->lingering >= SERVER_LINGER_MAX;

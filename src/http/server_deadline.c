@@ -1,6 +1,6 @@
-/* Deadlines without a timer per connection. All waits of a kind have the same length, so a list in the order of their beginnings is
- * also in the order of their ends: one loop_timer per kind stands at the head's end. Leaving a list does not touch the timer;
- * it may fire once for nothing, and an empty list sets none. */
+/* Deadlines without a timer per connection. All waits of a kind have the same length, so a list in the order of their
+ * beginnings is also in the order of their ends: one loop_timer per kind stands at the head's end. Leaving a list does
+ * not touch the timer; it may fire once for nothing, and an empty list sets none. */
 #include "base/clock.h"
 #include "http/server_internal.h"
 

@@ -1,5 +1,6 @@
-/* Exchanges: the pool, the head's bytes and header slices, the body's buffers and their share of the server's budget, gzip.
- * Slices of the head point into exchange->head from the start; when that grows they are moved along, once or twice in a life. */
+/* Exchanges: the pool, the head's bytes and header slices, the body's buffers and their share of the server's budget,
+ * gzip. Slices of the head point into exchange->head from the start; when that grows they are moved along, once or
+ * twice in a life. */
 #include <libdeflate.h>
 
 #include "base/clock.h"
@@ -191,15 +192,16 @@ static enum err bytes_grow(struct exchange *exchange, struct bytes *bytes, size_
 
 /* A buffer kept from an earlier request counts from the moment at which this request uses it. */
 static void charge(struct exchange *exchange) {
-    uint64_t total = (exchange->body.len > 0 ? exchange->body.cap : 0) +
-                     (exchange->inflated.len > 0 ? exchange->inflated.cap : 0);
+    uint64_t total =
+        (exchange->body.len > 0 ? exchange->body.cap : 0) + (exchange->inflated.len > 0 ? exchange->inflated.cap : 0);
     if (total != exchange->charged) {
         server_count(&exchange->server->stat.buffered, (int64_t)(total - exchange->charged));
         exchange->charged = total;
     }
 }
 
-/* Nothing before the first byte has come, then the declared length up to SERVER_BODY_FIRST, then fourfold as bytes really come. */
+/* Nothing before the first byte has come, then the declared length up to SERVER_BODY_FIRST, then fourfold as bytes
+ * really come. */
 enum err exchange_body_reserve(struct exchange *exchange, size_t size) {
     struct bytes *body = &exchange->body;
     if (body->ptr != NULL && size <= body->cap) {
@@ -262,8 +264,8 @@ static enum err inflate_members(struct exchange *exchange) {
     while (in_len > 0) {
         size_t used = 0;
         size_t made = 0;
-        enum libdeflate_result result = libdeflate_gzip_decompress_ex(exchange->server->inflater, in, in_len,
-            out->ptr + out->len, out->cap - out->len, &used, &made);
+        enum libdeflate_result result = libdeflate_gzip_decompress_ex(
+            exchange->server->inflater, in, in_len, out->ptr + out->len, out->cap - out->len, &used, &made);
         if (result == LIBDEFLATE_INSUFFICIENT_SPACE) {
             enum err err = inflate_grow(exchange);
             if (err != OK) {

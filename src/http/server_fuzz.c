@@ -1,5 +1,6 @@
-/* Bytes into the server through a real socket pair, cut at places that the input chooses: the first byte of each piece is its length.
- * The handler reads everything that it is given. Nothing may crash, leak or stay open when the client has left. */
+/* Bytes into the server through a real socket pair, cut at places that the input chooses: the first byte of each piece
+ * is its length. The handler reads everything that it is given. Nothing may crash, leak or stay open when the client
+ * has left. */
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,8 +1,9 @@
 /* Private to http/server*.c.
  *
- * A connection (struct conn) is a socket, a parser and at most one exchange. An exchange is one request with everything whose
- * lifetime is the request's: header bytes, body, arena. Exchanges come from a pool of the server, so that an idle connection costs
- * only its own few hundred bytes, and they outlive their connection when the client leaves before the answer.
+ * A connection (struct conn) is a socket, a parser and at most one exchange. An exchange is one request with everything
+ * whose lifetime is the request's: header bytes, body, arena. Exchanges come from a pool of the server, so that an idle
+ * connection costs only its own few hundred bytes, and they outlive their connection when the client leaves before the
+ * answer.
  *
  *   conn:      OPEN -> LINGERING (answered, write side shut, input dropped until EOF) -> CLOSED (uv_close called)
  *   exchange:  HEADERS -> BODY -> COMPLETE -> HANDLED -> (answered) released
@@ -20,17 +21,17 @@
 struct libdeflate_decompressor;
 struct conn;
 
-#define SERVER_READ_SIZE 65536u          /* one buffer per server: libuv reads and hands over before it reads again */
-#define SERVER_PIPELINE_STOP 16384u      /* unparsed input of a connection at which reading stops */
-#define SERVER_BODY_FIRST 65536u         /* of a declared length, allocated before a byte has arrived */
-#define SERVER_BODY_PADDING 64u          /* JSON_PADDING */
-#define SERVER_SKIP_BODY 16384u          /* a refused body up to this size is read and dropped to keep the connection */
+#define SERVER_READ_SIZE 65536u     /* one buffer per server: libuv reads and hands over before it reads again */
+#define SERVER_PIPELINE_STOP 16384u /* unparsed input of a connection at which reading stops */
+#define SERVER_BODY_FIRST 65536u    /* of a declared length, allocated before a byte has arrived */
+#define SERVER_BODY_PADDING 64u     /* JSON_PADDING */
+#define SERVER_SKIP_BODY 16384u     /* a refused body up to this size is read and dropped to keep the connection */
 #define SERVER_POOL_EXCHANGES 512u
-#define SERVER_POOL_BYTES (8u << 20)     /* body buffers that waiting exchanges may keep, in all */
+#define SERVER_POOL_BYTES (8u << 20) /* body buffers that waiting exchanges may keep, in all */
 #define SERVER_LINGER_MS 2000
-#define SERVER_LINGER_MAX 128u           /* connections past the cap that may linger */
+#define SERVER_LINGER_MAX 128u /* connections past the cap that may linger */
 #define SERVER_ACCEPT_BATCH 64
-#define SERVER_ACCEPT_PAUSE_MS 100       /* after accept failed for want of descriptors */
+#define SERVER_ACCEPT_PAUSE_MS 100 /* after accept failed for want of descriptors */
 #define SERVER_LISTENERS 4u
 #define SERVER_HEADERS_MAX 256u
 #define SERVER_HEADERS_INLINE 32u
@@ -39,9 +40,18 @@ struct conn;
 #define SERVER_ADDED_HEADERS 16u
 #define SERVER_DATE_LEN 29u
 
-enum deadline { DEADLINE_HEADER, DEADLINE_BODY, DEADLINE_IDLE, DEADLINE_WRITE, DEADLINE_LINGER, DEADLINE_COUNT, DEADLINE_NONE };
+enum deadline {
+    DEADLINE_HEADER,
+    DEADLINE_BODY,
+    DEADLINE_IDLE,
+    DEADLINE_WRITE,
+    DEADLINE_LINGER,
+    DEADLINE_COUNT,
+    DEADLINE_NONE
+};
 
-/* Connections by the time at which their wait began: time-outs of a kind are equal, so the head is the next to expire. */
+/* Connections by the time at which their wait began: time-outs of a kind are equal, so the head is the next to expire.
+ */
 struct deadline_list {
     struct http_server *server;
     struct conn *head, *tail;
@@ -84,8 +94,8 @@ struct exchange {
     char *head; /* the bytes that target and headers point into */
     size_t head_len, head_cap;
     size_t target_len;
-    uint64_t head_raw;     /* as received, with what the parser skips */
-    const char *gap;       /* end of the last span in this chunk of input; what follows up to the next span is the parser's */
+    uint64_t head_raw; /* as received, with what the parser skips */
+    const char *gap; /* end of the last span in this chunk of input; what follows up to the next span is the parser's */
     const char *chunk_end;
     bool in_value, gap_has_lf;
     char peer[SERVER_PEER_SIZE];
@@ -167,7 +177,7 @@ static inline void server_count(stat_value *value, int64_t by) {
 }
 
 /* server.c */
-void server_release(struct http_server *server);  /* frees the memory when it is the last thing to do */
+void server_release(struct http_server *server); /* frees the memory when it is the last thing to do */
 void server_check_drained(struct http_server *server);
 void server_resume_later(struct conn *conn);
 
@@ -180,7 +190,8 @@ void conn_adopt(struct http_server *server, int fd, const struct sockaddr *peer)
 void conn_feed(struct conn *conn, const char *data, size_t len);
 void conn_resume(struct conn *conn);
 void conn_close(struct conn *conn);
-void conn_settle(struct conn *conn); /* after each step: close, linger, go on or wait, with the deadline that belongs to it */
+void conn_settle(
+    struct conn *conn); /* after each step: close, linger, go on or wait, with the deadline that belongs to it */
 void conn_refuse(struct conn *conn, enum err why, bool keep);
 void conn_expire(struct conn *conn, enum deadline kind);
 void conn_drain(struct conn *conn);
@@ -207,7 +218,8 @@ MUST enum err exchange_inflate(struct exchange *exchange);
 /* server_parse.c */
 void parse_init(struct http_server *server);
 void parse_start(struct conn *conn);
-/* Feeds the parser; *ret_used bytes are done. OK with the exchange COMPLETE or wanting more; else why the request is refused. */
+/* Feeds the parser; *ret_used bytes are done. OK with the exchange COMPLETE or wanting more; else why the request is
+ * refused. */
 MUST enum err parse_execute(struct conn *conn, const char *data, size_t len, size_t *ret_used);
 
 /* server_write.c */

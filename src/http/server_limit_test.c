@@ -1,4 +1,5 @@
-/* The server's limits: sizes, counts, deadlines on the test clock, clients that leave, streams, draining, and no descriptors left. */
+/* The server's limits: sizes, counts, deadlines on the test clock, clients that leave, streams, draining, and no
+ * descriptors left. */
 #include <sys/resource.h>
 
 #include "http/server_internal.h"
@@ -71,7 +72,7 @@ static void headers_near_the_limit_survive_the_growth_of_their_memory(void **sta
     repeat(&expected, "GET Host=x;", 1);
     for (unsigned i = 0; i < 100; i++) {
         (void)buf_printf(&text, "Name-%u: value of fifty bytes or so, and the number %u\r\n", i, i); /* sticky */
-        (void)buf_printf(&expected, "Name-%u=value of fifty bytes or so, and the number %u;", i, i);  /* sticky */
+        (void)buf_printf(&expected, "Name-%u=value of fifty bytes or so, and the number %u;", i, i); /* sticky */
     }
     repeat(&text, "\r\n", 1);
     int fd = testing_dial(testing);
@@ -568,9 +569,8 @@ static int socket_only(void) {
 }
 
 static void connect_to(const struct testing *testing, int fd) {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-        .sin_port = htons(testing->port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(testing->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 }
 

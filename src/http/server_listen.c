@@ -1,5 +1,6 @@
-/* Listening sockets. Accepting is done here and not by libuv, to set what is inherited, to count, and to behave when descriptors
- * run out: the spare one is given up to accept and close, and when even that fails, listening pauses instead of spinning. */
+/* Listening sockets. Accepting is done here and not by libuv, to set what is inherited, to count, and to behave when
+ * descriptors run out: the spare one is given up to accept and close, and when even that fails, listening pauses
+ * instead of spinning. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -153,7 +154,7 @@ static int listen_on(const struct addrinfo *address, bool reuse_port) {
         return -1;
     }
     bool good = set_flag(fd, SOL_SOCKET, SO_REUSEADDR) && (!reuse_port || set_flag(fd, SOL_SOCKET, SO_REUSEPORT)) &&
-                set_flag(fd, IPPROTO_TCP, TCP_NODELAY); /* accepted sockets inherit it */
+        set_flag(fd, IPPROTO_TCP, TCP_NODELAY); /* accepted sockets inherit it */
     if (!good || bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
         int number = errno;
         (void)close(fd); /* nothing was written to it */
@@ -196,8 +197,8 @@ static bool split_address(struct slice address, char host[HOST_SIZE], char port[
     return true;
 }
 
-enum err http_server_listen(struct http_server *server, struct slice address, bool reuse_port, uint16_t *ret_port,
-    struct errinfo *why) {
+enum err http_server_listen(
+    struct http_server *server, struct slice address, bool reuse_port, uint16_t *ret_port, struct errinfo *why) {
     char host[HOST_SIZE];
     char port[8];
     if (!split_address(address, host, port)) {
@@ -254,8 +255,8 @@ static enum err clear_path(const struct sockaddr_un *address, struct errinfo *wh
 enum err http_server_listen_unix(struct http_server *server, const char *path, struct errinfo *why) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(address.sun_path)) {
-        return err_why(ERR_INVALID, why, path, "is longer than the %zu bytes of a socket's path",
-            sizeof(address.sun_path) - 1);
+        return err_why(
+            ERR_INVALID, why, path, "is longer than the %zu bytes of a socket's path", sizeof(address.sun_path) - 1);
     }
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     enum err err = clear_path(&address, why);
@@ -265,15 +266,14 @@ enum err http_server_listen_unix(struct http_server *server, const char *path, s
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     /* Nobody can connect between bind and listen, so the mode is right before the first connection. */
     bool good = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-                chmod(path, S_IRUSR | S_IWUSR) == 0 && listen(fd, LISTEN_BACKLOG) == 0;
+        chmod(path, S_IRUSR | S_IWUSR) == 0 && listen(fd, LISTEN_BACKLOG) == 0;
     if (!good) {
         int number = errno;
         char text[128];
         if (fd >= 0) {
             (void)close(fd); /* nothing was written to it */
         }
-        return err_why(err_from_errno(number), why, path, "cannot listen: %s",
-            strerror_r(number, text, sizeof(text)));
+        return err_why(err_from_errno(number), why, path, "cannot listen: %s", strerror_r(number, text, sizeof(text)));
     }
     return listener_add(server, fd, path, why);
 }

@@ -1,7 +1,8 @@
-/* llhttp's callbacks: copy the head into the exchange, decide after the headers whether the body is wanted, collect the body.
- * llhttp in strict mode refuses duplicate and signed lengths, bare line feeds, spaces before the colon and lengths beside chunks.
- * Added here: folded header lines, unknown and repeated transfer codings, a missing or second Host, caps of bytes and count.
- * The parser stops (HPE_PAUSED) at the end of each request, so that the next one is parsed after the answer. */
+/* llhttp's callbacks: copy the head into the exchange, decide after the headers whether the body is wanted, collect the
+ * body. llhttp in strict mode refuses duplicate and signed lengths, bare line feeds, spaces before the colon and
+ * lengths beside chunks. Added here: folded header lines, unknown and repeated transfer codings, a missing or second
+ * Host, caps of bytes and count. The parser stops (HPE_PAUSED) at the end of each request, so that the next one is
+ * parsed after the answer. */
 #include "http/server_internal.h"
 
 #define CHUNK_OVERHEAD_FREE 65536u /* raw bytes of a chunked body beyond CHUNK_OVERHEAD times its content */

@@ -1,4 +1,5 @@
-/* What the server makes of requests: framing, keep-alive, pipelining, HEAD, 100-continue, encodings, and what it refuses. */
+/* What the server makes of requests: framing, keep-alive, pipelining, HEAD, 100-continue, encodings, and what it
+ * refuses. */
 #include <libdeflate.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -32,7 +33,8 @@ static void requests_that_arrive_byte_by_byte_are_the_same_requests(void **state
     (void)state;
     struct testing *testing = testing_start();
     struct testing_response response;
-    const char text[] = "\r\nPOST /mirror HTTP/1.1\r\nHost: x\r\nEmpty:\r\nLong:  a b \t\r\nContent-Length: 3\r\n\r\nabc";
+    const char text[] =
+        "\r\nPOST /mirror HTTP/1.1\r\nHost: x\r\nEmpty:\r\nLong:  a b \t\r\nContent-Length: 3\r\n\r\nabc";
     int fd = testing_dial(testing);
     for (size_t i = 0; i < sizeof(text) - 1; i++) {
         testing_send(fd, slice_of(text + i, 1));
@@ -49,9 +51,10 @@ static void pipelined_requests_are_answered_in_order_one_at_a_time(void **state)
     struct testing *testing = testing_start();
     struct testing_response response;
     int fd = testing_dial(testing);
-    testing_say(fd, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n"
-                    "POST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\ntwo"
-                    "GET /three HTTP/1.1\r\nHost: x\r\n\r\n");
+    testing_say(fd,
+        "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n"
+        "POST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\ntwo"
+        "GET /three HTTP/1.1\r\nHost: x\r\n\r\n");
     testing_wait(testing, testing_inflight, 1);
     assert_int_equal(testing->handled, 1);
     testing_answer(testing, "one");
@@ -198,8 +201,9 @@ static void an_offer_to_upgrade_is_ignored(void **state) {
     struct testing *testing = testing_start();
     struct testing_response response;
     int fd = testing_dial(testing);
-    testing_say(fd, "GET /u HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-                    "GET /v HTTP/1.1\r\nHost: x\r\n\r\n");
+    testing_say(fd,
+        "GET /u HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+        "GET /v HTTP/1.1\r\nHost: x\r\n\r\n");
     testing_read(fd, &response);
     assert_string_equal(response.body, "/u");
     testing_read(fd, &response);
@@ -253,7 +257,8 @@ static struct slice gzip(struct slice plain, char *out, size_t room) {
     return slice_of(out, len);
 }
 
-static void post_gzip(struct testing *testing, struct slice body, const char *coding, struct testing_response *response) {
+static void post_gzip(
+    struct testing *testing, struct slice body, const char *coding, struct testing_response *response) {
     char head[256];
     int len = snprintf(head, sizeof(head),
         "POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: %s\r\nContent-Length: %zu\r\n\r\n", coding, body.len);
@@ -342,8 +347,10 @@ struct probe {
 };
 
 static const struct probe probes[] = {
-    {"length and chunks", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-    {"chunks and length", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", 400},
+    {"length and chunks",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+    {"chunks and length",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", 400},
     {"two lengths", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400},
     {"the same length twice", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400},
     {"a list of lengths", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3, 3\r\n\r\nabc", 400},
@@ -361,11 +368,15 @@ static const struct probe probes[] = {
     {"a NUL in a value", "GET / HTTP/1.1\r\nHost: x\r\nA: b\x01\r\n\r\n", 400},
     {"an unknown coding", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501},
     {"a coding under chunks", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
-    {"chunked twice", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+    {"chunked twice",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
     {"chunks in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-    {"a chunk size past 64 bits", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000003\r\nabc\r\n0\r\n\r\n", 400},
-    {"a chunk longer than its size", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n", 400},
-    {"a chunk size with a sign", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n+2\r\nab\r\n0\r\n\r\n", 400},
+    {"a chunk size past 64 bits",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000003\r\nabc\r\n0\r\n\r\n", 400},
+    {"a chunk longer than its size",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n", 400},
+    {"a chunk size with a sign",
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n+2\r\nab\r\n0\r\n\r\n", 400},
     {"no host", "GET / HTTP/1.1\r\n\r\n", 400},
     {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
     {"a later version", "GET / HTTP/2.0\r\nHost: x\r\n\r\n", 400},
@@ -508,7 +519,8 @@ static void a_unix_socket_is_private_replaces_a_dead_one_and_spares_a_live_one(v
 
 static void a_bad_address_says_what_is_wrong(void **state) {
     (void)state;
-    static const char *const addresses[] = {"", "8080", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:+1", "no.such.host.invalid:1"};
+    static const char *const addresses[] = {
+        "", "8080", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:+1", "no.such.host.invalid:1"};
     struct loop *loop = loop_new("test");
     struct http_handlers handlers = {.on_request = testing_on_request};
     struct http_server *server = http_server_new(loop, &testing_limits, &handlers);

@@ -1,5 +1,5 @@
-/* For tests only: a server in a loop of its own thread, with a handler for each thing that a test wants to see, and blocking sockets
- * that talk to it byte by byte. Sockets give up after ten seconds, so that a hang is a failure.
+/* For tests only: a server in a loop of its own thread, with a handler for each thing that a test wants to see, and
+ * blocking sockets that talk to it byte by byte. Sockets give up after ten seconds, so that a hang is a failure.
  * thread: functions here run on the test's thread; those named on_ on the loop's. */
 #ifndef SLUICE_HTTP_SERVER_TESTING_H
 #define SLUICE_HTTP_SERVER_TESTING_H
@@ -108,7 +108,8 @@ static void testing_on_request(void *ctx, struct http_request *request) {
     struct testing *testing = ctx;
     testing->handled++;
     for (size_t i = 0; i < 64; i++) {
-        assert_true(request->body.ptr != NULL && request->body.ptr[request->body.len + i] == 0); /* the padding is readable */
+        assert_true(
+            request->body.ptr != NULL && request->body.ptr[request->body.len + i] == 0); /* the padding is readable */
     }
     if (slice_eq(request->path, SLICE("/hold"))) {
         assert_true(testing->held_count < TESTING_HELD);
@@ -276,9 +277,8 @@ static inline int testing_dial(const struct testing *testing) {
     struct timeval patience = {.tv_sec = TESTING_PATIENCE_S};
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)), 0);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-        .sin_port = htons(testing->port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(testing->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
 }

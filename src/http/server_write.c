@@ -1,5 +1,6 @@
-/* Answers: the head is built in one scratch buffer of the server, head and body leave in one write; what the kernel does not take is
- * copied and queued. Header values cannot break the head: line breaks and NUL in them become spaces. */
+/* Answers: the head is built in one scratch buffer of the server, head and body leave in one write; what the kernel
+ * does not take is copied and queued. Header values cannot break the head: line breaks and NUL in them become spaces.
+ */
 #include <stdio.h>
 #include <time.h>
 
@@ -119,8 +120,8 @@ static struct slice date_now(struct http_server *server) {
         struct tm tm = {0};
         (void)gmtime_r(&when, &tm); /* fails for years beyond int only */
         (void)snprintf(server->date, sizeof(server->date), "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
-            days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900,
-            tm.tm_hour, tm.tm_min, tm.tm_sec);
+            days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
+            tm.tm_sec);
         server->date_second = second;
     }
     return slice_of(server->date, SERVER_DATE_LEN);
@@ -151,8 +152,8 @@ static char *put_status(char *at, int status) {
     return put(at, SLICE("\r\n"));
 }
 
-static char *put_framing(char *at, const struct exchange *exchange, const struct http_response *response,
-    enum framing framing) {
+static char *put_framing(
+    char *at, const struct exchange *exchange, const struct http_response *response, enum framing framing) {
     bool bare = response->status == 204 || response->status == 304 || response->status < 200;
     if (framing == FRAMING_CHUNKED) {
         at = put(at, SLICE("Transfer-Encoding: chunked\r\n"));
@@ -170,8 +171,8 @@ static char *put_framing(char *at, const struct exchange *exchange, const struct
 }
 
 /* SLICE_NONE when there is no memory. */
-static struct slice build_head(const struct exchange *exchange, const struct http_response *response,
-    enum framing framing) {
+static struct slice build_head(
+    const struct exchange *exchange, const struct http_response *response, enum framing framing) {
     struct http_server *server = exchange->server;
     struct http_header added[SERVER_ADDED_HEADERS];
     size_t added_count = 0;
@@ -180,7 +181,7 @@ static struct slice build_head(const struct exchange *exchange, const struct htt
         ASSERT(added_count <= COUNT_OF(added));
     }
     size_t size = HEAD_FIXED + response->content_type.len + headers_size(response->headers, response->header_count) +
-                  headers_size(added, added_count);
+        headers_size(added, added_count);
     buf_reset(&server->head);
     if (buf_reserve(&server->head, size) != OK) {
         return SLICE_NONE;
@@ -268,8 +269,8 @@ void http_respond_err(struct http_request *request, enum err why) {
     exchange_answer_err(exchange, why);
 }
 
-struct http_stream *http_stream_begin(struct http_request *request, int status, struct slice content_type,
-    void (*on_gone)(void *ctx), void *ctx) {
+struct http_stream *http_stream_begin(
+    struct http_request *request, int status, struct slice content_type, void (*on_gone)(void *ctx), void *ctx) {
     struct exchange *exchange = exchange_of(request);
     ASSERT(exchange->state == EXCHANGE_HANDLED);
     struct http_stream *stream = &exchange->stream;
