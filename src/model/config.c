@@ -35,7 +35,8 @@ static enum err unknown_section(const struct load *load, const struct ytree_item
     }
     struct place_quote quote = place_quote(item->key);
     return place_fail(ERR_UNKNOWN_KEY, load->tree.why, place_of_item(load, item), "",
-        "unknown section '%s'; the nearest known section is '%s'", quote.text, place_nearest(item->key, names, load->count));
+        "unknown section '%s'; the nearest known section is '%s'", quote.text,
+        place_nearest(item->key, names, load->count));
 }
 
 static enum err set_section(const struct load *load, const struct ytree_item *item) {
@@ -76,8 +77,8 @@ static enum err set_all(struct load *load, struct slice text) {
     return e;
 }
 
-enum err config_parse(const struct knob_section *sections, size_t count, const struct config_text *text, struct arena *arena,
-    struct errinfo *why) {
+enum err config_parse(const struct knob_section *sections, size_t count, const struct config_text *text,
+    struct arena *arena, struct errinfo *why) {
     struct errinfo unwanted;
     struct arena scratch;
     arena_init(&scratch, 16384, 0);
@@ -88,8 +89,8 @@ enum err config_parse(const struct knob_section *sections, size_t count, const s
     return e;
 }
 
-static enum err config_load_file(const struct knob_section *sections, size_t count, const char *path, struct arena *arena,
-    struct errinfo *why) {
+static enum err config_load_file(
+    const struct knob_section *sections, size_t count, const char *path, struct arena *arena, struct errinfo *why) {
     struct buf buf;
     buf_init(&buf, CONFIG_FILE_MAX * 2);
     enum err e = place_read_file(path, CONFIG_FILE_MAX, 0, &buf, why);

@@ -4,8 +4,8 @@
 
 #include "base/knob.h"
 
-/* Defaults, then the file (NULL = none), then the environment. Errors name file:line:column, section.key, the value, the limit,
- * the nearest known name. Texts live in `arena`. */
+/* Defaults, then the file (NULL = none), then the environment. Errors name file:line:column, section.key, the value,
+ * the limit, the nearest known name. Texts live in `arena`. */
 MUST enum err config_load(const struct knob_section *sections, size_t count, const char *path, char **environment,
     struct arena *arena, struct errinfo *why);
 

@@ -1,4 +1,5 @@
-/* Any bytes as a sluice.yaml: either it is refused with a place and a sentence, or the knobs are within their ranges. */
+/* Any bytes as a sluice.yaml: either it is refused with a place and a sentence, or the knobs are within their ranges.
+ */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,12 +17,8 @@ struct sample_conf {
 
 static const struct knob sample_knobs[] = {
 #define K(type, key, def, min, max, unit) KNOB_ROW_(struct sample_conf, type, key, def, min, max, unit, 0, "")
-    K(U64, count, "1", 1, 10, "")
-    K(BYTES, bytes, "1KiB", 1, 1048576, "bytes")
-    K(DURATION, wait, "1s", 1, 60000, "ms")
-    K(TEXT, text, "x", 1, 16, "")
-    K(ENUM, word, "one", 0, 0, "one|two|three")
-    K(BOOL, flag, "true", 0, 0, "")
+    K(U64, count, "1", 1, 10, "") K(BYTES, bytes, "1KiB", 1, 1048576, "bytes") K(DURATION, wait, "1s", 1, 60000, "ms")
+        K(TEXT, text, "x", 1, 16, "") K(ENUM, word, "one", 0, 0, "one|two|three") K(BOOL, flag, "true", 0, 0, "")
 #undef K
 };
 

@@ -17,11 +17,10 @@ struct sample_conf {
 };
 
 static const struct knob sample_knobs[] = {
-#define K(type, key, def, min, max, unit, flags, help) KNOB_ROW_(struct sample_conf, type, key, def, min, max, unit, flags, help)
-    K(BYTES, max_body, "4KiB", 1024, 1048576, "bytes", 0, "")
-    K(DURATION, idle_timeout, "720s", 100, 86400000, "ms", 0, "")
-    K(TEXT, listen, "0.0.0.0:8080", 3, 255, "", 0, "")
-    K(BOOL, strict, "false", 0, 0, "", 0, "")
+#define K(type, key, def, min, max, unit, flags, help) \
+    KNOB_ROW_(struct sample_conf, type, key, def, min, max, unit, flags, help)
+    K(BYTES, max_body, "4KiB", 1024, 1048576, "bytes", 0, "") K(DURATION, idle_timeout, "720s", 100, 86400000, "ms", 0,
+        "") K(TEXT, listen, "0.0.0.0:8080", 3, 255, "", 0, "") K(BOOL, strict, "false", 0, 0, "", 0, "")
 #undef K
 };
 
@@ -52,7 +51,8 @@ static void a_file_sets_the_knobs_that_it_names(void **state) {
     fixture_init(&f);
     char path[] = "/tmp/config_test_XXXXXX";
     int fd = mkstemp(path);
-    static const char text[] = "# comment\ngateway:\n  max_body: 64KiB\n  strict: on\n  listen: \"[::]:80\"\ndelivery: {idle_timeout: 1h30m}\n";
+    static const char text[] =
+        "# comment\ngateway:\n  max_body: 64KiB\n  strict: on\n  listen: \"[::]:80\"\ndelivery: {idle_timeout: 1h30m}\n";
     assert_true(fd >= 0 && write(fd, text, sizeof(text) - 1) == (ssize_t)sizeof(text) - 1);
     close(fd);
     assert_int_equal(config_load(f.sections, 2, path, no_environment, &f.arena, &f.why), OK);
@@ -102,7 +102,8 @@ static void without_a_file_the_defaults_and_the_environment_count(void **state) 
 
 static void an_empty_file_and_an_empty_section_change_nothing(void **state) {
     (void)state;
-    static const char *const texts[] = {"", "# nothing\n", "---\n", "gateway:\n", "gateway:\n  # max_body: 1\ndelivery: {}\n"};
+    static const char *const texts[] = {
+        "", "# nothing\n", "---\n", "gateway:\n", "gateway:\n  # max_body: 1\ndelivery: {}\n"};
     struct fixture f;
     fixture_init(&f);
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -117,18 +118,24 @@ static void each_mistake_says_where_what_and_the_limit(void **state) {
         const char *text, *path, *message;
         enum err e;
     } rows[] = {
-        {"gatway: {}", "sluice.yaml:1:1", "unknown section 'gatway'; the nearest known section is 'gateway'", ERR_UNKNOWN_KEY},
-        {"gateway:\n  max_bdy: 1KiB", "sluice.yaml:2:3 gateway", "unknown key 'max_bdy'; the nearest known key is 'max_body'",
+        {"gatway: {}", "sluice.yaml:1:1", "unknown section 'gatway'; the nearest known section is 'gateway'",
             ERR_UNKNOWN_KEY},
-        {"gateway:\n  max_body: 2MiB", "sluice.yaml:2:13 gateway.max_body", "\"2MiB\" is out of range: 1KiB to 1MiB", ERR_RANGE},
+        {"gateway:\n  max_bdy: 1KiB", "sluice.yaml:2:3 gateway",
+            "unknown key 'max_bdy'; the nearest known key is 'max_body'", ERR_UNKNOWN_KEY},
+        {"gateway:\n  max_body: 2MiB", "sluice.yaml:2:13 gateway.max_body", "\"2MiB\" is out of range: 1KiB to 1MiB",
+            ERR_RANGE},
         {"gateway:\n  max_body: lots", "sluice.yaml:2:13 gateway.max_body",
             "\"lots\" is not a number of bytes: B, KiB, MiB, GiB or TiB (64KiB)", ERR_INVALID},
         {"gateway: {idle_timeout: 30}", "sluice.yaml:1:25 gateway.idle_timeout",
             "\"30\" is not a duration with its unit: ms, s, m, h or d (250ms, 1h30m)", ERR_INVALID},
-        {"gateway: {strict: perhaps}", "sluice.yaml:1:19 gateway.strict", "\"perhaps\" is not true or false", ERR_INVALID},
-        {"gateway: {listen: [a, b]}", "sluice.yaml:1:19 gateway.listen", "must be a single value, not a list", ERR_INVALID},
-        {"gateway: {listen: {a: b}}", "sluice.yaml:1:19 gateway.listen", "must be a single value, not a map", ERR_INVALID},
-        {"gateway:\n  listen:\n", "sluice.yaml:2:10 gateway.listen", "has no value; leave the key out for the default", ERR_INVALID},
+        {"gateway: {strict: perhaps}", "sluice.yaml:1:19 gateway.strict", "\"perhaps\" is not true or false",
+            ERR_INVALID},
+        {"gateway: {listen: [a, b]}", "sluice.yaml:1:19 gateway.listen", "must be a single value, not a list",
+            ERR_INVALID},
+        {"gateway: {listen: {a: b}}", "sluice.yaml:1:19 gateway.listen", "must be a single value, not a map",
+            ERR_INVALID},
+        {"gateway:\n  listen:\n", "sluice.yaml:2:10 gateway.listen", "has no value; leave the key out for the default",
+            ERR_INVALID},
         {"gateway: 5", "sluice.yaml:1:10 gateway", "must be a map of keys and values", ERR_INVALID},
         {"- gateway", "sluice.yaml:1:1", "must be a map of sections", ERR_INVALID},
         {"gateway: {}\ngateway: {}", "sluice.yaml:2:1", "the key 'gateway' is here twice; first on line 1", ERR_EXISTS},
@@ -149,7 +156,8 @@ static void a_missing_file_is_told_by_name(void **state) {
     (void)state;
     struct fixture f;
     fixture_init(&f);
-    assert_int_equal(config_load(f.sections, 2, "/nowhere/sluice.yaml", no_environment, &f.arena, &f.why), ERR_NOT_FOUND);
+    assert_int_equal(
+        config_load(f.sections, 2, "/nowhere/sluice.yaml", no_environment, &f.arena, &f.why), ERR_NOT_FOUND);
     assert_string_equal(f.why.path, "/nowhere/sluice.yaml");
     assert_string_equal(f.why.text, "cannot be opened: No such file or directory");
     assert_int_equal(config_load(f.sections, 2, "/tmp", no_environment, &f.arena, &f.why), ERR_IO);

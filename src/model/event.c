@@ -2,9 +2,14 @@
 #include "model/event.h"
 
 static const struct slice type_names[EVENT_TYPE_COUNT] = {
-    [EVENT_OTHER] = {"other", 5},   [EVENT_IDENTIFY] = {"identify", 8}, [EVENT_TRACK] = {"track", 5},
-    [EVENT_PAGE] = {"page", 4},     [EVENT_SCREEN] = {"screen", 6},     [EVENT_ALIAS] = {"alias", 5},
-    [EVENT_GROUP] = {"group", 5},   [EVENT_MERGE] = {"merge", 5},
+    [EVENT_OTHER] = {"other", 5},
+    [EVENT_IDENTIFY] = {"identify", 8},
+    [EVENT_TRACK] = {"track", 5},
+    [EVENT_PAGE] = {"page", 4},
+    [EVENT_SCREEN] = {"screen", 6},
+    [EVENT_ALIAS] = {"alias", 5},
+    [EVENT_GROUP] = {"group", 5},
+    [EVENT_MERGE] = {"merge", 5},
 };
 
 static const char *const reason_names[REASON_COUNT] = {

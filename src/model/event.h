@@ -16,11 +16,11 @@ enum event_type {
     EVENT_TYPE_COUNT
 };
 
-struct slice event_type_name(enum event_type type); /* "track" */
+struct slice event_type_name(enum event_type type);  /* "track" */
 enum event_type event_type_parse(struct slice name); /* case-sensitive */
 
-/* Why an event did not simply go out. One row per reason in reason.def: name, text. The code is stored in notes and dead
- * letters: append rows, never reorder. */
+/* Why an event did not simply go out. One row per reason in reason.def: name, text. The code is stored in notes and
+ * dead letters: append rows, never reorder. */
 enum reason {
 #define R(name, text) REASON_##name,
 #include "model/reason.def"

@@ -1,10 +1,12 @@
 /* The ring of the live view. One short mutex guards ring, numbers and followers; nothing is called while it is held.
  *
- * An ordinary row that finds the mutex taken is left out and counted: the next row that gets in leaves a gap in the sequence,
- * so that readers see what they missed. A refusal or failure waits for the mutex, which is held for a copy of at most `max` rows.
+ * An ordinary row that finds the mutex taken is left out and counted: the next row that gets in leaves a gap in the
+ * sequence, so that readers see what they missed. A refusal or failure waits for the mutex, which is held for a copy of
+ * at most `max` rows.
  *
- * Followers: `pending` (under the mutex) is true from the moment a poster has picked a follower until its message has run on its
- * loop. While it is true the follower's memory stays: unfollow only marks it, and the message frees it. */
+ * Followers: `pending` (under the mutex) is true from the moment a poster has picked a follower until its message has
+ * run on its loop. While it is true the follower's memory stays: unfollow only marks it, and the message frees it, or
+ * feed_free when the loop ended first. */
 #include "model/feed.h"
 
 #include <pthread.h>
@@ -20,8 +22,7 @@ struct feed_follow {
     void *ctx;
     struct feed_follow *next;   /* of the feed; under its lock */
     struct feed_follow *notify; /* of the poster that set pending */
-    bool pending;               /* under the feed's lock */
-    bool closed;                /* the loop's thread only; the feed may be gone */
+    bool pending, closed;       /* under the feed's lock */
 };
 
 struct feed {
@@ -47,7 +48,12 @@ void feed_free(struct feed *feed) {
     if (feed == NULL) {
         return;
     }
-    ASSERT(feed->first == NULL);
+    while (feed->first != NULL) {
+        struct feed_follow *follow = feed->first;
+        ASSERT(follow->closed);
+        feed->first = follow->next;
+        mem_free(follow);
+    }
     (void)pthread_mutex_destroy(&feed->lock); /* nobody holds it: the feed is the caller's alone */
     mem_free(feed->ring);
     mem_free(feed);
@@ -156,15 +162,29 @@ size_t feed_read(struct feed *feed, uint64_t after, struct feed_row *out, size_t
     return count;
 }
 
+static void unlink_follow(struct feed *feed, struct feed_follow *follow) {
+    struct feed_follow **link = &feed->first;
+    while (*link != follow) {
+        ASSERT(*link != NULL);
+        link = &(*link)->next;
+    }
+    *link = follow->next;
+}
+
 static void follow_on_msg(struct loop_msg *msg) {
     struct feed_follow *follow = CONTAINER_OF(msg, struct feed_follow, msg);
-    if (follow->closed) {
+    struct feed *feed = follow->feed;
+    feed_lock(feed);
+    bool closed = follow->closed;
+    if (closed) {
+        unlink_follow(feed, follow);
+    }
+    follow->pending = false; /* before on_rows reads: rows that come meanwhile bring another message */
+    feed_unlock(feed);
+    if (closed) {
         mem_free(follow);
         return;
     }
-    feed_lock(follow->feed);
-    follow->pending = false; /* before on_rows reads: rows that come meanwhile bring another message */
-    feed_unlock(follow->feed);
     follow->on_rows(follow->ctx); /* may unfollow */
 }
 
@@ -184,17 +204,13 @@ void feed_unfollow(struct feed_follow *follow) {
     struct feed *feed = follow->feed;
     atomic_fetch_sub_explicit(&feed->followers, 1, memory_order_relaxed);
     feed_lock(feed);
-    struct feed_follow **link = &feed->first;
-    while (*link != follow) {
-        ASSERT(*link != NULL);
-        link = &(*link)->next;
+    bool pending = follow->pending; /* then its message is on the way here, and frees it */
+    follow->closed = true;
+    if (!pending) {
+        unlink_follow(feed, follow);
     }
-    *link = follow->next;
-    bool pending = follow->pending;
     feed_unlock(feed);
-    if (pending) {
-        follow->closed = true; /* its message is on the way here and frees it */
-        return;
+    if (!pending) {
+        mem_free(follow);
     }
-    mem_free(follow);
 }

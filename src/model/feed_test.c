@@ -65,8 +65,8 @@ static void every_row_is_kept_while_somebody_follows(void **state) {
     assert_int_equal(feed_read(feed, 0, rows, 4, &missed), 1);
     assert_string_equal(rows[0].event, "a");
     assert_int_equal(rows[0].status, 200);
-    feed_free(feed);
     loop_free(loop);
+    feed_free(feed);
 }
 
 static void reading_goes_on_after_the_last_row_seen(void **state) {
@@ -160,15 +160,15 @@ static void rows_posted_together_bring_one_call(void **state) {
     assert_int_equal(watcher.calls, 1);
     assert_int_equal(watcher.rows, 3);
     assert_false(feed_wanted(watcher.feed));
-    feed_free(watcher.feed);
     loop_free(watcher.loop);
+    feed_free(watcher.feed);
 }
 
-static void on_stop(struct loop_msg *msg);
 struct stopper {
     struct loop_msg msg;
     struct loop *loop;
 };
+
 static void on_stop(struct loop_msg *msg) {
     loop_stop(CONTAINER_OF(msg, struct stopper, msg)->loop);
 }
@@ -185,10 +185,22 @@ static void a_follower_that_left_is_not_called_though_a_message_was_on_its_way(v
     struct feed_follow *follow = feed_follow(feed, stopper.loop, fail_on_rows, NULL);
     post(feed, "accepted", "1");
     feed_unfollow(follow); /* before the loop has run its message */
-    feed_free(feed);
+    post(feed, "dead", "2");
     loop_post(stopper.loop, &stopper.msg);
     loop_run(stopper.loop);
     loop_free(stopper.loop);
+    feed_free(feed);
+}
+
+static void a_follower_whose_loop_ended_first_goes_with_the_feed(void **state) {
+    (void)state;
+    struct feed *feed = feed_new();
+    struct loop *loop = loop_new("test");
+    struct feed_follow *follow = feed_follow(feed, loop, fail_on_rows, NULL);
+    post(feed, "accepted", "1");
+    feed_unfollow(follow);
+    loop_free(loop);
+    feed_free(feed); /* a sanitizer sees what it leaves */
 }
 
 enum { POSTERS = 3, POSTS = 20000 };
@@ -224,8 +236,8 @@ static void under_load_every_row_is_read_or_counted_as_missed(void **state) {
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(watcher.seen, POSTERS * POSTS + 1);
     assert_int_equal(watcher.first - 1 + watcher.rows + watcher.missed, watcher.seen);
-    feed_free(watcher.feed);
     loop_free(watcher.loop);
+    feed_free(watcher.feed);
 }
 
 int main(void) {
@@ -237,6 +249,7 @@ int main(void) {
         cmocka_unit_test(a_field_is_cut_between_characters),
         cmocka_unit_test(rows_posted_together_bring_one_call),
         cmocka_unit_test(a_follower_that_left_is_not_called_though_a_message_was_on_its_way),
+        cmocka_unit_test(a_follower_whose_loop_ended_first_goes_with_the_feed),
         cmocka_unit_test(under_load_every_row_is_read_or_counted_as_missed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,8 @@ static size_t slot_of(const struct key_table *table, uint64_t key) {
 }
 
 static void grow(struct key_table *table, struct arena *arena) {
-    struct key_table next = {.capacity = table->capacity == 0 ? FIRST_CAPACITY : table->capacity * 2, .count = table->count};
+    struct key_table next = {
+        .capacity = table->capacity == 0 ? FIRST_CAPACITY : table->capacity * 2, .count = table->count};
     next.keys = ARENA_ARRAY(arena, uint64_t, next.capacity);
     next.values = ARENA_ARRAY(arena, void *, next.capacity);
     for (size_t i = 0; i < table->capacity; i++) {

@@ -105,7 +105,8 @@ struct slice place_segment(struct slice *rest, bool *ret_indexed, uint64_t *ret_
     return segment;
 }
 
-/* Reads until the end of the file; `buf` has a ceiling of one byte more than is allowed, so that "too large" is seen. */
+/* Reads until the end of the file; `buf` has a ceiling of one byte more than is allowed, so that "too large" is seen.
+ */
 static enum err read_all(int fd, size_t ceiling, size_t padding, struct buf *buf) {
     for (;;) {
         enum err e = buf_reserve(buf, READ_STEP + padding);

@@ -1,5 +1,5 @@
-/* Where in a configuration file something is wrong, and how that is said: "file:line:column path" and one sentence with the
- * value, the limit and the nearest known name. Private to model/. */
+/* Where in a configuration file something is wrong, and how that is said: "file:line:column path" and one sentence with
+ * the value, the limit and the nearest known name. Private to model/. */
 #ifndef SLUICE_MODEL_PLACE_H
 #define SLUICE_MODEL_PLACE_H
 
@@ -26,7 +26,8 @@ struct place_path place_path(const char *format, ...) PRINTF_LIKE(1, 2);
 /* "parent.name", or "name" in the document itself. */
 struct place_path place_path_join(const char *parent, const char *name);
 
-/* Fills `why` and returns `e`. `path` "" = the document itself. A long file name loses its beginning, never the line. */
+/* Fills `why` and returns `e`. `path` "" = the document itself. A long file name loses its beginning, never the line.
+ */
 enum err place_fail(enum err e, struct errinfo *why, struct place at, const char *path, const char *format, ...)
     PRINTF_LIKE(5, 6);
 /* Line and column of a byte of `text`. */
@@ -35,7 +36,8 @@ struct place place_of_byte(const char *file, struct slice text, size_t byte);
 const char *place_nearest(struct slice word, const char *const *names, size_t count);
 struct place_quote place_quote(struct slice value);
 
-/* Takes the first segment of a path like "headers[0].from" off *rest: a name, or an index (*ret_indexed). Empty at the end. */
+/* Takes the first segment of a path like "headers[0].from" off *rest: a name, or an index (*ret_indexed). Empty at the
+ * end. */
 struct slice place_segment(struct slice *rest, bool *ret_indexed, uint64_t *ret_index);
 
 /* Reads a whole file, at most `ceiling` bytes, into `buf`, and leaves `padding` readable bytes behind it. */

@@ -1,7 +1,8 @@
 /* Snapshots: loading, reference counts, look-ups, and the cell that holds the current one.
  *
- * The count of references is atomic. The cell's pointer is under a mutex, because taking a reference is "read, then count", and
- * a swap between the two would free what was read; its generation is atomic, so that a stage asks for it at no cost. */
+ * The count of references is atomic. The cell's pointer is under a mutex, because taking a reference is "read, then
+ * count", and a swap between the two would free what was read; its generation is atomic, so that a stage asks for it at
+ * no cost. */
 #include "model/workspace.h"
 
 #include <pthread.h>
@@ -39,9 +40,9 @@ static bool names_json(const char *path) {
     return len >= 5 && slice_eq_nocase(slice_of(path + len - 5, 5), SLICE(".json"));
 }
 
-/* A JSON object with a "sources" array is the original's, unless it has a "version": then it is a workspace.yaml in JSON's
- * clothes. A file that is called .json counts as the original's too, so that a broken one is told what JSON, and not YAML,
- * thinks of it. */
+/* A JSON object with a "sources" array is the original's, unless it has a "version": then it is a workspace.yaml in
+ * JSON's clothes. A file that is called .json counts as the original's too, so that a broken one is told what JSON, and
+ * not YAML, thinks of it. */
 static bool is_original(const struct json_doc *doc, const char *file) {
     if (json_find(doc, 0, SLICE("version")) != JSON_ABSENT) {
         return false;
@@ -69,8 +70,8 @@ static enum err read_text(struct draft *draft, struct json_parser *parser) {
 }
 
 /* `text` has JSON_PADDING bytes behind it. */
-static enum err parse_padded(struct slice text, struct workspace *workspace, const struct workspace_types *types,
-    struct errinfo *why) {
+static enum err parse_padded(
+    struct slice text, struct workspace *workspace, const struct workspace_types *types, struct errinfo *why) {
     struct draft draft;
     draft_init(&draft, workspace);
     draft.file = workspace->info.path.ptr;
@@ -100,8 +101,8 @@ static enum err parse_new(struct slice padded, const char *path, const struct wo
     return OK;
 }
 
-enum err workspace_load(const char *path, const struct workspace_types *types, struct workspace **ret_workspace,
-    struct errinfo *why) {
+enum err workspace_load(
+    const char *path, const struct workspace_types *types, struct workspace **ret_workspace, struct errinfo *why) {
     struct buf buf;
     buf_init(&buf, WORKSPACE_FILE_MAX * 2);
     enum err e = place_read_file(path, WORKSPACE_FILE_MAX, JSON_PADDING, &buf, why);

@@ -1,5 +1,5 @@
-/* The workspace: an immutable snapshot, built in one arena, reference-counted, swapped whole. From workspace.yaml (unknown
- * keys are errors) or from an original workspaceConfig.json as it is (unknown keys are ignored, as there).
+/* The workspace: an immutable snapshot, built in one arena, reference-counted, swapped whole. From workspace.yaml
+ * (unknown keys are errors) or from an original workspaceConfig.json as it is (unknown keys are ignored, as there).
  *
  * thread: a snapshot is read by any thread that holds a reference; a cell is safe from any thread. */
 #ifndef SLUICE_MODEL_WORKSPACE_H
@@ -25,24 +25,24 @@ struct source {
 
 enum event_filter { EVENT_FILTER_OFF, EVENT_FILTER_ALLOW, EVENT_FILTER_DENY };
 
-struct delivery_rules { /* the `delivery:` block; 0 = the server's knob */
-    uint32_t concurrency;     /* requests in flight */
-    double rate;              /* requests per second; 0 = unlimited */
+struct delivery_rules {   /* the `delivery:` block; 0 = the server's knob */
+    uint32_t concurrency; /* requests in flight */
+    double rate;          /* requests per second; 0 = unlimited */
     int64_t timeout_ms;
-    int64_t window_ms;        /* how long an event is retried */
-    bool unordered;           /* opt out of per-user order */
+    int64_t window_ms; /* how long an event is retried */
+    bool unordered;    /* opt out of per-user order */
     bool allow_private;
 };
 
 struct destination {
     struct slice id, name;
-    struct slice type;          /* "WEBHOOK": the original's definition name */
-    struct slice display_name;  /* key of the `integrations` object: "Webhook" */
-    struct slice config;        /* raw JSON object, "{}" when absent; JSON_PADDING bytes behind it are readable */
-    uint64_t key;               /* hash64(id) */
+    struct slice type;         /* "WEBHOOK": the original's definition name */
+    struct slice display_name; /* key of the `integrations` object: "Webhook" */
+    struct slice config;       /* raw JSON object, "{}" when absent; JSON_PADDING bytes behind it are readable */
+    uint64_t key;              /* hash64(id) */
     bool enabled;
-    bool supported;             /* this build has a delivery for `type`; otherwise its events are kept and counted */
-    enum event_filter filter;   /* config.eventFilteringOption, whitelistedEvents, blacklistedEvents */
+    bool supported;           /* this build has a delivery for `type`; otherwise its events are kept and counted */
+    enum event_filter filter; /* config.eventFilteringOption, whitelistedEvents, blacklistedEvents */
     const struct slice *filter_events; /* trimmed names */
     size_t filter_event_count;
     const struct slice *message_types; /* definition config.supportedMessageTypes, lower case; NULL = all */
@@ -59,8 +59,8 @@ struct connection {
 
 struct workspace_info {
     struct slice id, name;
-    struct slice path;      /* the file it came from */
-    uint64_t generation;    /* 1, 2, … per process */
+    struct slice path;   /* the file it came from */
+    uint64_t generation; /* 1, 2, … per process */
     int64_t loaded_ms;
     const struct source *const *sources;
     size_t source_count;
@@ -72,16 +72,17 @@ struct workspace_info {
 
 /* Types that this build can deliver; the caller (cli) passes delivery's table. */
 struct workspace_types {
-    /* Checks the settings of a destination (`config`, with JSON_PADDING); NULL why-> not wanted. ERR_UNSUPPORTED: no such type.
-     * Other errors: why->path is the setting's path inside `config` ("webhookUrl", "headers[0].from"). */
+    /* Checks the settings of a destination (`config`, with JSON_PADDING); NULL why-> not wanted. ERR_UNSUPPORTED: no
+     * such type. Other errors: why->path is the setting's path inside `config` ("webhookUrl", "headers[0].from"). */
     enum err (*check)(struct slice type, struct slice config, struct errinfo *why);
 };
 
-/* Format by content: a JSON object with a "sources" array and without "version" is a workspaceConfig.json, anything else
- * workspace.yaml (which may be written as JSON too). `types` NULL: settings are not checked, every type counts as supported.
- * Blocks on the file. Errors: why->path "file:line:column sources[0].write_key", why->text with value, limit and nearest known key. */
-MUST enum err workspace_load(const char *path, const struct workspace_types *types, struct workspace **ret_workspace,
-    struct errinfo *why);
+/* Format by content: a JSON object with a "sources" array and without "version" is a workspaceConfig.json, anything
+ * else workspace.yaml (which may be written as JSON too). `types` NULL: settings are not checked, every type counts as
+ * supported. Blocks on the file. Errors: why->path "file:line:column sources[0].write_key", why->text with value, limit
+ * and nearest known key. */
+MUST enum err workspace_load(
+    const char *path, const struct workspace_types *types, struct workspace **ret_workspace, struct errinfo *why);
 MUST enum err workspace_parse(struct slice text, const char *path, const struct workspace_types *types,
     struct workspace **ret_workspace, struct errinfo *why);
 struct workspace *workspace_hold(struct workspace *workspace);
@@ -97,7 +98,7 @@ const struct destination *workspace_destination_by_key(const struct workspace *w
 struct workspace_cell;
 struct workspace_cell *workspace_cell_new(struct workspace *first); /* takes the reference */
 void workspace_cell_free(struct workspace_cell *cell);
-struct workspace *workspace_cell_get(struct workspace_cell *cell); /* a new reference */
+struct workspace *workspace_cell_get(struct workspace_cell *cell);             /* a new reference */
 void workspace_cell_swap(struct workspace_cell *cell, struct workspace *next); /* takes the reference */
 /* Changes at every swap: a stage keeps its own reference and renews it when this differs from the one it holds. */
 uint64_t workspace_cell_generation(const struct workspace_cell *cell);

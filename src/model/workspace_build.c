@@ -31,8 +31,8 @@ static enum err field_fail(const struct draft *draft, enum err e, uint64_t mark,
 }
 
 /* Ids and write keys end up in URLs, labels and file names: visible bytes without blanks, of a bounded length. */
-static enum err check_token(const struct draft *draft, struct slice token, uint64_t mark, const struct draft_where *where,
-    const char *field, size_t max) {
+static enum err check_token(const struct draft *draft, struct slice token, uint64_t mark,
+    const struct draft_where *where, const char *field, size_t max) {
     char text[160];
     if (token.len == 0) {
         return field_fail(draft, ERR_INVALID, mark, where, field, "must not be empty");
@@ -59,10 +59,11 @@ static enum err refuse_twin(const struct draft *draft, struct slice id, struct s
     struct place_quote quote = place_quote(id);
     struct place first = draft->place(draft, first_at);
     if (slice_eq(id, first_id)) {
-        (void)snprintf(text, sizeof(text), "the id '%s' is used twice; first on line %u", quote.text, first.line); /* fits */
+        (void)snprintf(
+            text, sizeof(text), "the id '%s' is used twice; first on line %u", quote.text, first.line); /* fits */
     } else {
-        (void)snprintf(text, sizeof(text), "the id '%s' has the same hash as the id on line %u; change one of them", quote.text,
-            first.line); /* fits */
+        (void)snprintf(text, sizeof(text), "the id '%s' has the same hash as the id on line %u; change one of them",
+            quote.text, first.line); /* fits */
     }
     return field_fail(draft, ERR_EXISTS, where->id_at, where, "id", text);
 }
@@ -78,8 +79,8 @@ static enum err write_key_add(struct draft *draft, struct draft_source *added, c
         return e;
     }
     if (draft->strict && memchr(write_key.ptr, ':', write_key.len) != NULL) {
-        return field_fail(draft, ERR_INVALID, where->write_key_at, where, name,
-            "must not have a ':', where a Basic user name ends");
+        return field_fail(
+            draft, ERR_INVALID, where->write_key_at, where, name, "must not have a ':', where a Basic user name ends");
     }
     const struct draft_source *twin =
         key_table_put(&draft->workspace->sources_by_write_key, draft->arena, hash64(write_key), added);
@@ -157,13 +158,13 @@ static uint64_t pair_key(const struct draft_source *source, const struct draft_d
     return hash64(slice_of((const char *)pair, sizeof(pair)));
 }
 
-struct draft_connection *draft_connection_find(const struct draft *draft, const struct draft_source *source,
-    const struct draft_destination *destination) {
+struct draft_connection *draft_connection_find(
+    const struct draft *draft, const struct draft_source *source, const struct draft_destination *destination) {
     return key_table_find(&draft->connections_by_pair, pair_key(source, destination));
 }
 
-struct draft_connection *draft_connection_add(struct draft *draft, struct draft_source *source,
-    struct draft_destination *destination) {
+struct draft_connection *draft_connection_add(
+    struct draft *draft, struct draft_source *source, struct draft_destination *destination) {
     struct draft_connection *added = ARENA_NEW(draft->arena, struct draft_connection);
     *added = (struct draft_connection){.source = source, .destination = destination, .enabled = true, .cloud = true};
     void *twin = key_table_put(&draft->connections_by_pair, draft->arena, pair_key(source, destination), added);
@@ -207,7 +208,8 @@ void draft_finish(struct draft *draft) {
     struct workspace_info *info = &draft->workspace->info;
     freeze_connections(draft);
     const struct source **sources = ARENA_ARRAY(draft->arena, const struct source *, info->source_count);
-    const struct destination **destinations = ARENA_ARRAY(draft->arena, const struct destination *, info->destination_count);
+    const struct destination **destinations =
+        ARENA_ARRAY(draft->arena, const struct destination *, info->destination_count);
     size_t count = 0;
     for (const struct draft_source *source = draft->sources; source != NULL; source = source->next) {
         sources[count++] = &source->source;

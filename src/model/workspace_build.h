@@ -1,14 +1,14 @@
-/* Building a snapshot: what both file formats share. A reader fills a draft (sources, destinations, connections), the draft
- * refuses what cannot be (duplicates, bad ids, bad settings), draft_finish freezes it. Private to model/. */
+/* Building a snapshot: what both file formats share. A reader fills a draft (sources, destinations, connections), the
+ * draft refuses what cannot be (duplicates, bad ids, bad settings), draft_finish freezes it. Private to model/. */
 #ifndef SLUICE_MODEL_WORKSPACE_BUILD_H
 #define SLUICE_MODEL_WORKSPACE_BUILD_H
 
 #include <stdatomic.h>
 
-#include "json/json.h"
 #include "model/key_table.h"
 #include "model/place.h"
 #include "model/workspace.h"
+#include "json/json.h"
 
 #define WORKSPACE_FILE_MAX ((size_t)64 << 20)
 #define WORKSPACE_CONFIG_MAX ((size_t)64 << 20) /* all `config` objects together, as JSON */
@@ -45,8 +45,8 @@ struct draft_connection {
     bool enabled, cloud;
 };
 
-/* A `mark` is a place that is cheap to keep and is looked up only for a message: YAML packs line and column into it, JSON the
- * number of a byte. */
+/* A `mark` is a place that is cheap to keep and is looked up only for a message: YAML packs line and column into it,
+ * JSON the number of a byte. */
 struct draft {
     struct workspace *workspace;
     struct arena *arena; /* the workspace's */
@@ -54,8 +54,8 @@ struct draft {
     struct errinfo *why; /* never NULL */
     const struct workspace_types *types;
     struct place (*place)(const struct draft *draft, uint64_t mark);
-    struct slice text;   /* the file, for `place` */
-    bool strict;         /* workspace.yaml: what has no meaning in a config is an error */
+    struct slice text; /* the file, for `place` */
+    bool strict;       /* workspace.yaml: what has no meaning in a config is an error */
     size_t config_bytes;
     struct draft_source *sources, **sources_end;
     struct draft_destination *destinations, **destinations_end;
@@ -75,22 +75,22 @@ enum err draft_fail(const struct draft *draft, enum err e, uint64_t mark, const 
     PRINTF_LIKE(5, 6);
 MUST enum err draft_source_add(struct draft *draft, const struct source *values, const struct draft_where *where,
     struct draft_source **ret_source);
-MUST enum err draft_destination_add(struct draft *draft, const struct destination *values, const struct draft_where *where,
-    struct draft_destination **ret_destination);
+MUST enum err draft_destination_add(struct draft *draft, const struct destination *values,
+    const struct draft_where *where, struct draft_destination **ret_destination);
 struct draft_source *draft_source_find(const struct draft *draft, struct slice id);
 struct draft_destination *draft_destination_find(const struct draft *draft, struct slice id);
-struct draft_connection *draft_connection_find(const struct draft *draft, const struct draft_source *source,
-    const struct draft_destination *destination);
+struct draft_connection *draft_connection_find(
+    const struct draft *draft, const struct draft_source *source, const struct draft_destination *destination);
 /* Not there yet. */
-struct draft_connection *draft_connection_add(struct draft *draft, struct draft_source *source,
-    struct draft_destination *destination);
+struct draft_connection *draft_connection_add(
+    struct draft *draft, struct draft_source *source, struct draft_destination *destination);
 
 /* Copies JSON into the snapshot with JSON_PADDING behind it. ERR_TOO_LARGE past WORKSPACE_CONFIG_MAX. */
 MUST enum err draft_config_dup(struct draft *draft, struct slice json, struct slice *ret_config);
-/* Reads event lists from destination->config, whose parsed form is `node` of `doc`, and asks types->check. Errors in `inner`:
- * path relative to the config. */
-MUST enum err draft_settings(struct draft *draft, struct destination *destination, const struct json_doc *doc, uint32_t node,
-    struct errinfo *inner);
+/* Reads event lists from destination->config, whose parsed form is `node` of `doc`, and asks types->check. Errors in
+ * `inner`: path relative to the config. */
+MUST enum err draft_settings(struct draft *draft, struct destination *destination, const struct json_doc *doc,
+    uint32_t node, struct errinfo *inner);
 /* False when connectionMode (or the legacy useNativeSDK) says device mode for sources of this type. */
 bool draft_is_cloud(const struct json_doc *doc, uint32_t config, struct slice source_type);
 

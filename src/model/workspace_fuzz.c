@@ -1,10 +1,10 @@
-/* Any bytes as a workspace, in both formats (the first byte chooses the file's name). What is accepted must hold together:
- * everything is found by its names, connections are those of their sources, configs are JSON objects. */
+/* Any bytes as a workspace, in both formats (the first byte chooses the file's name). What is accepted must hold
+ * together: everything is found by its names, connections are those of their sources, configs are JSON objects. */
 #include <stddef.h>
 #include <stdint.h>
 
-#include "json/json.h"
 #include "model/workspace.h"
+#include "json/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

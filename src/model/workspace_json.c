@@ -1,8 +1,8 @@
-/* The original's workspaceConfig.json -> draft, read as its Go decoder does: field names in any case, unknown ones ignored,
- * missing ones and null are the zero value (so a missing "enabled" is false), a wrong type is an error.
+/* The original's workspaceConfig.json -> draft, read as its Go decoder does: field names in any case, unknown ones
+ * ignored, missing ones and null are the zero value (so a missing "enabled" is false), a wrong type is an error.
  *
- * Destinations are nested copies per source. Copies with one id are one destination (the first copy speaks for it), and each
- * copy is a connection. */
+ * Destinations are nested copies per source. Copies with one id are one destination (the first copy speaks for it), and
+ * each copy is a connection. */
 #include "model/workspace_build.h"
 
 struct reader {
@@ -10,7 +10,7 @@ struct reader {
     const struct json_doc *doc;
 };
 
-struct entry { /* an object of the file and its path */
+struct entry {     /* an object of the file and its path */
     uint32_t node; /* JSON_ABSENT reads as an object without members */
     struct place_path path;
 };
@@ -36,14 +36,16 @@ static uint32_t find(const struct reader *reader, uint32_t object, const char *n
     return json_is(doc, found, JSON_NULL) ? JSON_ABSENT : found;
 }
 
-static enum err wrong_type(const struct reader *reader, uint32_t node, const struct entry *entry, const char *name,
-    const char *wanted) {
+static enum err wrong_type(
+    const struct reader *reader, uint32_t node, const struct entry *entry, const char *name, const char *wanted) {
     struct place_path path = place_path_join(entry->path.text, name);
     struct place_quote quote = place_quote(json_raw(reader->doc, node));
-    return draft_fail(reader->draft, ERR_INVALID, mark_of(reader, node), path.text, "must be %s, not %s", wanted, quote.text);
+    return draft_fail(
+        reader->draft, ERR_INVALID, mark_of(reader, node), path.text, "must be %s, not %s", wanted, quote.text);
 }
 
-static enum err get_text(const struct reader *reader, const struct entry *entry, const char *name, struct slice *ret_text) {
+static enum err get_text(
+    const struct reader *reader, const struct entry *entry, const char *name, struct slice *ret_text) {
     uint32_t node = find(reader, entry->node, name);
     if (node != JSON_ABSENT && !json_is(reader->doc, node, JSON_STRING)) {
         return wrong_type(reader, node, entry, name, "text");
@@ -53,7 +55,8 @@ static enum err get_text(const struct reader *reader, const struct entry *entry,
     return OK;
 }
 
-static enum err get_bool(const struct reader *reader, const struct entry *entry, const char *name, bool absent, bool *ret_value) {
+static enum err get_bool(
+    const struct reader *reader, const struct entry *entry, const char *name, bool absent, bool *ret_value) {
     uint32_t node = find(reader, entry->node, name);
     if (node == JSON_ABSENT) {
         *ret_value = absent;
@@ -68,8 +71,8 @@ static enum err get_bool(const struct reader *reader, const struct entry *entry,
 }
 
 /* A member that is an object or array; JSON_ABSENT when it is not there. */
-static enum err get_node(const struct reader *reader, const struct entry *entry, const char *name, enum json_kind kind,
-    uint32_t *ret_node) {
+static enum err get_node(
+    const struct reader *reader, const struct entry *entry, const char *name, enum json_kind kind, uint32_t *ret_node) {
     uint32_t node = find(reader, entry->node, name);
     if (node != JSON_ABSENT && !json_is(reader->doc, node, kind)) {
         return wrong_type(reader, node, entry, name, kind == JSON_OBJECT ? "an object" : "an array");
@@ -78,7 +81,8 @@ static enum err get_node(const struct reader *reader, const struct entry *entry,
     return OK;
 }
 
-static enum err get_entry(const struct reader *reader, const struct entry *parent, const char *name, struct entry *ret_entry) {
+static enum err get_entry(
+    const struct reader *reader, const struct entry *parent, const char *name, struct entry *ret_entry) {
     ret_entry->path = place_path_join(parent->path.text, name);
     return get_node(reader, parent, name, JSON_OBJECT, &ret_entry->node);
 }
@@ -106,9 +110,10 @@ static struct draft_where where_of(const struct reader *reader, const struct ent
 
 /* ---- destinations ---- */
 
-/* supportedMessageTypes: a list, or {"cloud": list}. Without "identify" when the destination's config turns that off. */
-static void read_message_types(const struct reader *reader, struct destination *destination, uint32_t definition_config,
-    uint32_t config) {
+/* supportedMessageTypes: a list, or {"cloud": list}. Without "identify" when the destination's config turns that off.
+ */
+static void read_message_types(
+    const struct reader *reader, struct destination *destination, uint32_t definition_config, uint32_t config) {
     const struct json_doc *doc = reader->doc;
     uint32_t list = find(reader, definition_config, "supportedMessageTypes");
     if (json_is(doc, list, JSON_OBJECT)) {
@@ -136,13 +141,15 @@ static void read_message_types(const struct reader *reader, struct destination *
 }
 
 /* What draft_settings found wrong, at the deepest value on the way to what it is about. */
-static enum err settings_fail(const struct reader *reader, enum err e, const struct entry *config, const struct errinfo *inner) {
+static enum err settings_fail(
+    const struct reader *reader, enum err e, const struct entry *config, const struct errinfo *inner) {
     const struct json_doc *doc = reader->doc;
     struct slice rest = slice_cstr(inner->path);
     if (slice_starts(rest, SLICE("config."))) {
         rest = slice_of(rest.ptr + 7, rest.len - 7);
     }
-    struct place_path path = place_path("%s%s%s", config->path.text, rest.len > 0 && rest.ptr[0] != '[' ? "." : "", rest.ptr);
+    struct place_path path =
+        place_path("%s%s%s", config->path.text, rest.len > 0 && rest.ptr[0] != '[' ? "." : "", rest.ptr);
     uint32_t node = config->node;
     while (rest.len > 0 && node != JSON_ABSENT) {
         bool indexed = false;
@@ -160,8 +167,8 @@ static enum err settings_fail(const struct reader *reader, enum err e, const str
     return draft_fail(reader->draft, e, mark_of(reader, node), path.text, "%s", inner->text);
 }
 
-static enum err read_definition(const struct reader *reader, const struct entry *entry, struct destination *destination,
-    uint32_t config) {
+static enum err read_definition(
+    const struct reader *reader, const struct entry *entry, struct destination *destination, uint32_t config) {
     struct entry definition;
     uint32_t definition_config = JSON_ABSENT;
     enum err e = get_entry(reader, entry, "destinationDefinition", &definition);
@@ -248,8 +255,8 @@ static enum err check_object(const struct reader *reader, const struct entry *en
         return OK;
     }
     struct place_quote quote = place_quote(json_raw(reader->doc, entry->node));
-    return draft_fail(reader->draft, ERR_INVALID, mark_of(reader, entry->node), entry->path.text, "must be an object, not %s",
-        quote.text);
+    return draft_fail(reader->draft, ERR_INVALID, mark_of(reader, entry->node), entry->path.text,
+        "must be an object, not %s", quote.text);
 }
 
 static enum err read_source(const struct reader *reader, const struct entry *entry) {
@@ -295,7 +302,8 @@ static enum err read_connection(const struct reader *reader, const struct entry 
     struct draft_destination *destination = draft_destination_find(reader->draft, destination_id);
     struct draft_connection *connection =
         source != NULL && destination != NULL ? draft_connection_find(reader->draft, source, destination) : NULL;
-    if (connection != NULL) { /* the original keeps entries for what is not nested any more, and delivers nothing for them */
+    if (connection !=
+        NULL) { /* the original keeps entries for what is not nested any more, and delivers nothing for them */
         connection->enabled = connection->enabled && enabled;
         connection->cloud = connection->cloud && processed;
     }

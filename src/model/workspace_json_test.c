@@ -117,10 +117,10 @@ static void device_mode_holds_for_the_source_type_that_it_names(void **state) {
 
 static void field_names_match_in_any_case_and_the_last_one_counts(void **state) {
     (void)state;
-    struct workspace *workspace =
-        parsed("{\"WORKSPACEID\": \"w\", \"sources\": [{\"ID\": \"old\", \"Id\": \"s\", \"writekey\": \"k\", \"Enabled\": true,"
-               " \"Destinations\": [{\"iD\": \"d\", \"isprocessorenabled\": true, \"ENABLED\": true,"
-               " \"DestinationDefinition\": {\"NAME\": \"WEBHOOK\"}}]}]}");
+    struct workspace *workspace = parsed(
+        "{\"WORKSPACEID\": \"w\", \"sources\": [{\"ID\": \"old\", \"Id\": \"s\", \"writekey\": \"k\", \"Enabled\": true,"
+        " \"Destinations\": [{\"iD\": \"d\", \"isprocessorenabled\": true, \"ENABLED\": true,"
+        " \"DestinationDefinition\": {\"NAME\": \"WEBHOOK\"}}]}]}");
     const struct workspace_info *info = workspace_info(workspace);
     assert_slice(info->id, "w");
     assert_slice(info->sources[0]->id, "s");
@@ -134,8 +134,9 @@ static void field_names_match_in_any_case_and_the_last_one_counts(void **state) 
 
 static void what_is_missing_or_null_is_the_zero_value(void **state) {
     (void)state;
-    struct workspace *workspace = parsed("{\"sources\": [{\"id\": \"s\", \"enabled\": null, \"writeKey\": null, \"config\": null,"
-                                         " \"destinations\": [{\"id\": \"d\"}]}, {\"id\": \"t\", \"destinations\": null}], \"connections\": null}");
+    struct workspace *workspace = parsed(
+        "{\"sources\": [{\"id\": \"s\", \"enabled\": null, \"writeKey\": null, \"config\": null,"
+        " \"destinations\": [{\"id\": \"d\"}]}, {\"id\": \"t\", \"destinations\": null}], \"connections\": null}");
     const struct workspace_info *info = workspace_info(workspace);
     assert_false(info->sources[0]->enabled);
     assert_slice(info->sources[0]->config, "{}");
@@ -149,15 +150,15 @@ static void what_is_missing_or_null_is_the_zero_value(void **state) {
 
 static void the_connections_map_takes_away_what_the_copies_give(void **state) {
     (void)state;
-    struct workspace *workspace =
-        parsed("{\"sources\": [{\"id\": \"s\", \"writeKey\": \"k\", \"enabled\": true, \"destinations\": ["
-               "{\"id\": \"a\", \"isProcessorEnabled\": true}, {\"id\": \"b\", \"isProcessorEnabled\": true},"
-               "{\"id\": \"c\", \"isProcessorEnabled\": true, \"isConnectionEnabled\": false},"
-               "{\"id\": \"e\", \"isProcessorEnabled\": true}]}],"
-               "\"connections\": {\"1\": {\"sourceId\": \"s\", \"destinationId\": \"a\", \"enabled\": false, \"processorEnabled\": true},"
-               "\"2\": {\"sourceId\": \"s\", \"destinationId\": \"b\", \"enabled\": true, \"processorEnabled\": false},"
-               "\"3\": {\"sourceId\": \"s\", \"destinationId\": \"c\", \"enabled\": true},"
-               "\"4\": {\"sourceId\": \"gone\", \"destinationId\": \"a\", \"enabled\": false}}}");
+    struct workspace *workspace = parsed(
+        "{\"sources\": [{\"id\": \"s\", \"writeKey\": \"k\", \"enabled\": true, \"destinations\": ["
+        "{\"id\": \"a\", \"isProcessorEnabled\": true}, {\"id\": \"b\", \"isProcessorEnabled\": true},"
+        "{\"id\": \"c\", \"isProcessorEnabled\": true, \"isConnectionEnabled\": false},"
+        "{\"id\": \"e\", \"isProcessorEnabled\": true}]}],"
+        "\"connections\": {\"1\": {\"sourceId\": \"s\", \"destinationId\": \"a\", \"enabled\": false, \"processorEnabled\": true},"
+        "\"2\": {\"sourceId\": \"s\", \"destinationId\": \"b\", \"enabled\": true, \"processorEnabled\": false},"
+        "\"3\": {\"sourceId\": \"s\", \"destinationId\": \"c\", \"enabled\": true},"
+        "\"4\": {\"sourceId\": \"gone\", \"destinationId\": \"a\", \"enabled\": false}}}");
     const struct connection *connections = workspace_info(workspace)->connections;
     assert_true(!connections[0].enabled && connections[0].cloud);
     assert_true(connections[1].enabled && !connections[1].cloud);
@@ -168,12 +169,12 @@ static void the_connections_map_takes_away_what_the_copies_give(void **state) {
 
 static void identify_is_left_out_when_the_destination_turns_it_off(void **state) {
     (void)state;
-    struct workspace *workspace =
-        parsed("{\"sources\": [{\"id\": \"s\", \"destinations\": ["
-               "{\"id\": \"a\", \"config\": {\"enableServerSideIdentify\": false},"
-               " \"destinationDefinition\": {\"config\": {\"supportedMessageTypes\": {\"cloud\": [\"identify\", \"track\"], \"device\": [\"page\"]}}}},"
-               "{\"id\": \"b\", \"config\": {\"enableServerSideIdentify\": false},"
-               " \"destinationDefinition\": {\"config\": {\"supportedMessageTypes\": [\"identify\"]}}}]}]}");
+    struct workspace *workspace = parsed(
+        "{\"sources\": [{\"id\": \"s\", \"destinations\": ["
+        "{\"id\": \"a\", \"config\": {\"enableServerSideIdentify\": false},"
+        " \"destinationDefinition\": {\"config\": {\"supportedMessageTypes\": {\"cloud\": [\"identify\", \"track\"], \"device\": [\"page\"]}}}},"
+        "{\"id\": \"b\", \"config\": {\"enableServerSideIdentify\": false},"
+        " \"destinationDefinition\": {\"config\": {\"supportedMessageTypes\": [\"identify\"]}}}]}]}");
     const struct destination *const *destinations = workspace_info(workspace)->destinations;
     assert_int_equal(destinations[0]->message_type_count, 1);
     assert_slice(destinations[0]->message_types[0], "track");
@@ -193,7 +194,8 @@ static void a_disabled_destination_may_hold_anything(void **state) {
 
 static void a_byte_order_mark_and_escapes_do_no_harm(void **state) {
     (void)state;
-    struct workspace *workspace = parsed("\xEF\xBB\xBF {\"sources\": [{\"id\": \"s\\u0031\", \"na\\u006de\": \"a\\\"b\"}]}");
+    struct workspace *workspace =
+        parsed("\xEF\xBB\xBF {\"sources\": [{\"id\": \"s\\u0031\", \"na\\u006de\": \"a\\\"b\"}]}");
     assert_slice(workspace_info(workspace)->sources[0]->id, "s1");
     assert_slice(workspace_info(workspace)->sources[0]->name, "a\"b");
     workspace_release(workspace);
@@ -205,17 +207,20 @@ static const struct bad_file {
     {"{\"sources\": [\n {\"id\": 5}]}", "w.json:2:9 sources[0].id", "must be text, not 5"},
     {"{\"sources\": [\n 5]}", "w.json:2:2 sources[0]", "must be an object, not 5"},
     {"{\"sources\": [{\"id\": \"\"}]}", "w.json:1:21 sources[0].id", "must not be empty"},
-    {"{\"sources\": [{\"id\": \"s\", \"enabled\": \"yes\"}]}", "w.json:1:37 sources[0].enabled", "must be true or false, not \"yes\""},
+    {"{\"sources\": [{\"id\": \"s\", \"enabled\": \"yes\"}]}", "w.json:1:37 sources[0].enabled",
+        "must be true or false, not \"yes\""},
     {"{\"sources\": [{\"id\": \"s\", \"config\": []}]}", "w.json:1:36 sources[0].config", "must be an object, not []"},
-    {"{\"sources\": [{\"id\": \"s\", \"sourceDefinition\": {\"type\": 1}}]}", "w.json:1:55 sources[0].sourceDefinition.type",
-        "must be text, not 1"},
-    {"{\"sources\": [{\"id\": \"s\"},\n{\"id\": \"s\"}]}", "w.json:2:8 sources[1].id", "the id 's' is used twice; first on line 1"},
-    {"{\"sources\": [{\"id\": \"s\", \"writeKey\": \"k\"},\n{\"id\": \"t\", \"writeKey\": \"k\"}]}", "w.json:2:25 sources[1].writeKey",
-        "is also the write key of the source 's' on line 1"},
+    {"{\"sources\": [{\"id\": \"s\", \"sourceDefinition\": {\"type\": 1}}]}",
+        "w.json:1:55 sources[0].sourceDefinition.type", "must be text, not 1"},
+    {"{\"sources\": [{\"id\": \"s\"},\n{\"id\": \"s\"}]}", "w.json:2:8 sources[1].id",
+        "the id 's' is used twice; first on line 1"},
+    {"{\"sources\": [{\"id\": \"s\", \"writeKey\": \"k\"},\n{\"id\": \"t\", \"writeKey\": \"k\"}]}",
+        "w.json:2:25 sources[1].writeKey", "is also the write key of the source 's' on line 1"},
     {"{\"sources\": [{\"id\": \"s\", \"destinations\": [\n{\"id\": \"d\", \"enabled\": true, \"config\": {\n\"webhookUrl\": \"ftp://x\"},"
      " \"destinationDefinition\": {\"name\": \"WEBHOOK\"}}]}]}",
         "w.json:3:15 sources[0].destinations[0].config.webhookUrl", "must begin with http:// or https://"},
-    {"{\"sources\": [], \"connections\": {\"c\": {\"enabled\": 1}}}", "w.json:1:50 connections.c.enabled", "must be true or false, not 1"},
+    {"{\"sources\": [], \"connections\": {\"c\": {\"enabled\": 1}}}", "w.json:1:50 connections.c.enabled",
+        "must be true or false, not 1"},
     {"{\"sources\": [], \"connections\": []}", "w.json:1:32 connections", "must be an object, not []"},
     {"{\"sources\": 5}", "w.json:1:13 sources", "must be an array, not 5"},
 };
@@ -230,7 +235,8 @@ static void a_wrong_type_or_a_duplicate_is_refused_with_its_place(void **state) 
         assert_int_not_equal(workspace_parse(slice_cstr(bad->text), "w.json", &types, &workspace, &why), OK);
         assert_null(workspace);
         if (strcmp(why.path, bad->path) != 0 || strcmp(why.text, bad->message) != 0) {
-            print_error("%s\n  is told  %s | %s\n  and not  %s | %s\n", bad->text, why.path, why.text, bad->path, bad->message);
+            print_error(
+                "%s\n  is told  %s | %s\n  and not  %s | %s\n", bad->text, why.path, why.text, bad->path, bad->message);
             wrong++;
         }
     }

@@ -1,5 +1,5 @@
-/* What the core itself reads from a destination's config, with the original's keys: event lists and connection mode. The rest
- * belongs to the delivery of its type, which is asked through workspace_types. */
+/* What the core itself reads from a destination's config, with the original's keys: event lists and connection mode.
+ * The rest belongs to the delivery of its type, which is asked through workspace_types. */
 #include "model/workspace_build.h"
 
 struct slice workspace_display_name(struct slice type) {
@@ -21,8 +21,8 @@ static enum err list_fail(const char *list, struct errinfo *inner) {
 }
 
 /* Empty names are rows that the original's form leaves behind. */
-static enum err read_events(struct draft *draft, struct destination *destination, const struct json_doc *doc, uint32_t config,
-    const char *key, struct errinfo *inner) {
+static enum err read_events(struct draft *draft, struct destination *destination, const struct json_doc *doc,
+    uint32_t config, const char *key, struct errinfo *inner) {
     uint32_t list = json_find(doc, config, slice_cstr(key));
     if (!json_is(doc, list, JSON_ARRAY)) {
         bool absent = list == JSON_ABSENT || json_is(doc, list, JSON_NULL);
@@ -48,8 +48,8 @@ static enum err read_events(struct draft *draft, struct destination *destination
     return OK;
 }
 
-static enum err read_filter(struct draft *draft, struct destination *destination, const struct json_doc *doc, uint32_t config,
-    struct errinfo *inner) {
+static enum err read_filter(struct draft *draft, struct destination *destination, const struct json_doc *doc,
+    uint32_t config, struct errinfo *inner) {
     static const char option_key[] = "eventFilteringOption";
     uint32_t node = json_find(doc, config, slice_cstr(option_key));
     struct slice option = json_is(doc, node, JSON_STRING) ? json_string(doc, node, draft->arena) : SLICE_NONE;

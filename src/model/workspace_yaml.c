@@ -16,8 +16,10 @@ struct reader {
 
 enum { ROOT_VERSION, ROOT_WORKSPACE, ROOT_SOURCES, ROOT_DESTINATIONS, ROOT_CONNECTIONS, ROOT_COUNT };
 static const struct ytree_field root_fields[ROOT_COUNT] = {
-    {"version", YTREE_WANT_SCALAR, true, 0},      {"workspace", YTREE_WANT_MAP, true, 0},
-    {"sources", YTREE_WANT_LIST, false, 0},       {"destinations", YTREE_WANT_LIST, false, 0},
+    {"version", YTREE_WANT_SCALAR, true, 0},
+    {"workspace", YTREE_WANT_MAP, true, 0},
+    {"sources", YTREE_WANT_LIST, false, 0},
+    {"destinations", YTREE_WANT_LIST, false, 0},
     {"connections", YTREE_WANT_LIST, false, 0},
 };
 
@@ -27,8 +29,17 @@ static const struct ytree_field workspace_fields[WORKSPACE_COUNT] = {
     {"name", YTREE_WANT_TEXT, false, WORKSPACE_NAME_MAX},
 };
 
-enum { SOURCE_ID, SOURCE_NAME, SOURCE_WRITE_KEY, SOURCE_ENABLED, SOURCE_TYPE, SOURCE_DEFINITION, SOURCE_CATEGORY,
-    SOURCE_CONFIG, SOURCE_COUNT };
+enum {
+    SOURCE_ID,
+    SOURCE_NAME,
+    SOURCE_WRITE_KEY,
+    SOURCE_ENABLED,
+    SOURCE_TYPE,
+    SOURCE_DEFINITION,
+    SOURCE_CATEGORY,
+    SOURCE_CONFIG,
+    SOURCE_COUNT
+};
 static const struct ytree_field source_fields[SOURCE_COUNT] = {
     {"id", YTREE_WANT_TEXT, true, WORKSPACE_ID_MAX},
     {"name", YTREE_WANT_TEXT, false, WORKSPACE_NAME_MAX},
@@ -40,8 +51,15 @@ static const struct ytree_field source_fields[SOURCE_COUNT] = {
     {"config", YTREE_WANT_MAP, false, 0},
 };
 
-enum { DESTINATION_ID, DESTINATION_NAME, DESTINATION_TYPE, DESTINATION_ENABLED, DESTINATION_CONFIG, DESTINATION_DELIVERY,
-    DESTINATION_COUNT };
+enum {
+    DESTINATION_ID,
+    DESTINATION_NAME,
+    DESTINATION_TYPE,
+    DESTINATION_ENABLED,
+    DESTINATION_CONFIG,
+    DESTINATION_DELIVERY,
+    DESTINATION_COUNT
+};
 static const struct ytree_field destination_fields[DESTINATION_COUNT] = {
     {"id", YTREE_WANT_TEXT, true, WORKSPACE_ID_MAX},
     {"name", YTREE_WANT_TEXT, false, WORKSPACE_NAME_MAX},
@@ -66,13 +84,13 @@ struct delivery_block {
     bool ordered, allow_private;
 };
 static const struct knob delivery_knobs[] = {
-#define K(type, key, def, min, max, unit, help) KNOB_ROW_(struct delivery_block, type, key, def, min, max, unit, 0, help)
-    K(U64, concurrency, "0", 1, 10000, "requests", "requests in flight")
-    K(TEXT, rate, "", 1, 32, "", "requests per second, or 100/s, 6000/m, 100/h")
-    K(DURATION, timeout, "0", 100, 3600000, "ms", "one request")
-    K(DURATION, window, "0", 1000, 2592000000, "ms", "how long an event is retried")
-    K(BOOL, ordered, "true", 0, 0, "", "keep each user's events in order")
-    K(BOOL, allow_private, "false", 0, 0, "", "deliver to private addresses")
+#define K(type, key, def, min, max, unit, help) \
+    KNOB_ROW_(struct delivery_block, type, key, def, min, max, unit, 0, help)
+    K(U64, concurrency, "0", 1, 10000, "requests", "requests in flight") K(TEXT, rate, "", 1, 32, "",
+        "requests per second, or 100/s, 6000/m, 100/h") K(DURATION, timeout, "0", 100, 3600000, "ms", "one request")
+        K(DURATION, window, "0", 1000, 2592000000, "ms", "how long an event is retried")
+            K(BOOL, ordered, "true", 0, 0, "", "keep each user's events in order")
+                K(BOOL, allow_private, "false", 0, 0, "", "deliver to private addresses")
 #undef K
 };
 
@@ -141,7 +159,10 @@ static enum err parse_rate(struct slice text, double *ret_rate) {
     double seconds = 1;
     if (unit.ptr != NULL) {
         unit = slice_trim(unit);
-        seconds = slice_eq(unit, SLICE("s")) ? 1 : slice_eq(unit, SLICE("m")) ? 60 : slice_eq(unit, SLICE("h")) ? 3600 : 0;
+        seconds = slice_eq(unit, SLICE("s")) ? 1
+            : slice_eq(unit, SLICE("m"))     ? 60
+            : slice_eq(unit, SLICE("h"))     ? 3600
+                                             : 0;
     }
     char digits[40] = "";
     if (number.len == 0 || number.len >= sizeof(digits) || seconds == 0) {
@@ -160,8 +181,8 @@ static enum err parse_rate(struct slice text, double *ret_rate) {
     return rate > 0 && rate <= RATE_MAX ? OK : ERR_RANGE;
 }
 
-static enum err read_delivery(struct reader *reader, const struct ytree_node *map, const char *path,
-    struct delivery_rules *ret_rules) {
+static enum err read_delivery(
+    struct reader *reader, const struct ytree_node *map, const char *path, struct delivery_rules *ret_rules) {
     struct place_path name = place_path_join(path, "delivery");
     struct delivery_block block;
     struct knob_section section = {name.text, delivery_knobs, COUNT_OF(delivery_knobs), &block};
@@ -184,8 +205,8 @@ static enum err read_delivery(struct reader *reader, const struct ytree_node *ma
         struct place_quote quote = place_quote(block.rate);
         struct place_path rate_path = place_path_join(name.text, "rate");
         return ytree_fail(&reader->tree, ytree_find(map, "rate"), rate_path.text,
-            "\"%s\" is not a rate: requests per second or with a unit (100/s, 6000/m, 100/h), at most %.0f/s", quote.text,
-            RATE_MAX);
+            "\"%s\" is not a rate: requests per second or with a unit (100/s, 6000/m, 100/h), at most %.0f/s",
+            quote.text, RATE_MAX);
     }
     *ret_rules = rules;
     return OK;
@@ -198,7 +219,8 @@ static enum err settings_fail(const struct reader *reader, enum err e, const str
     if (slice_starts(field, SLICE("config."))) {
         field = slice_of(field.ptr + 7, field.len - 7);
     }
-    struct place_path whole = place_path("%s.config%s%s", path, field.len > 0 && field.ptr[0] != '[' ? "." : "", field.ptr);
+    struct place_path whole =
+        place_path("%s.config%s%s", path, field.len > 0 && field.ptr[0] != '[' ? "." : "", field.ptr);
     const struct ytree_node *at = ytree_find(node, field.ptr);
     struct place place = {reader->tree.file, at->line, at->column};
     return place_fail(e, reader->tree.why, place, whole.text, "%s", inner->text);
@@ -270,9 +292,11 @@ static enum err dangling(const struct reader *reader, const struct ytree_node *n
     struct place_path whole = place_path_join(path, source ? "from" : "to");
     const char *nearest = nearest_id(reader->draft, node->text, source);
     if (nearest == NULL) {
-        return ytree_fail(&reader->tree, node, whole.text, "there is no %s '%s'; the workspace has no %ss", noun, quote.text, noun);
+        return ytree_fail(
+            &reader->tree, node, whole.text, "there is no %s '%s'; the workspace has no %ss", noun, quote.text, noun);
     }
-    return ytree_fail(&reader->tree, node, whole.text, "there is no %s '%s'; the nearest is '%s'", noun, quote.text, nearest);
+    return ytree_fail(
+        &reader->tree, node, whole.text, "there is no %s '%s'; the nearest is '%s'", noun, quote.text, nearest);
 }
 
 static enum err read_connection(struct reader *reader, const struct ytree_node *map, const char *path) {
@@ -292,7 +316,8 @@ static enum err read_connection(struct reader *reader, const struct ytree_node *
     if (draft_connection_find(reader->draft, source, destination) != NULL) {
         struct place_quote from = place_quote(source->source.id);
         struct place_quote to = place_quote(destination->destination.id);
-        return ytree_fail(&reader->tree, map, path, "the connection from '%s' to '%s' is here twice", from.text, to.text);
+        return ytree_fail(
+            &reader->tree, map, path, "the connection from '%s' to '%s' is here twice", from.text, to.text);
     }
     struct json_doc doc;
     e = json_parse(reader->parser, destination->destination.config, &doc, NULL);
@@ -325,7 +350,8 @@ static enum err read_head(struct reader *reader, const struct ytree_node *const 
         return ytree_fail(&reader->tree, version, "version", "must be %d, not '%s'", VERSION, quote.text);
     }
     const struct ytree_node *field[WORKSPACE_COUNT];
-    enum err e = ytree_fields(&reader->tree, root[ROOT_WORKSPACE], "workspace", workspace_fields, WORKSPACE_COUNT, field);
+    enum err e =
+        ytree_fields(&reader->tree, root[ROOT_WORKSPACE], "workspace", workspace_fields, WORKSPACE_COUNT, field);
     if (e != OK) {
         return e;
     }
@@ -341,7 +367,8 @@ static enum err read_root(struct reader *reader) {
         return e;
     }
     if (reader->tree.root->kind == YTREE_NULL) {
-        return ytree_fail(&reader->tree, reader->tree.root, "", "is empty: a workspace needs 'version' and 'workspace'");
+        return ytree_fail(
+            &reader->tree, reader->tree.root, "", "is empty: a workspace needs 'version' and 'workspace'");
     }
     const struct ytree_node *root[ROOT_COUNT];
     e = ytree_fields(&reader->tree, reader->tree.root, "", root_fields, ROOT_COUNT, root);

@@ -32,7 +32,8 @@ struct build {
     bool seen_document;
 };
 
-enum err ytree_fail(const struct ytree *tree, const struct ytree_node *node, const char *path, const char *format, ...) {
+enum err ytree_fail(
+    const struct ytree *tree, const struct ytree_node *node, const char *path, const char *format, ...) {
     char text[sizeof(tree->why->text)];
     va_list args;
     va_start(args, format);
@@ -63,7 +64,8 @@ static enum err count_nodes(struct build *b, const yaml_event_t *event, uint32_t
     struct place at = place_of_mark(b, &event->start_mark);
     b->nodes += weight; /* both are at most YTREE_NODES_MAX: no overflow */
     if (b->nodes > YTREE_NODES_MAX) {
-        return place_fail(ERR_TOO_LARGE, b->tree->why, at, "", "has more than %d values, aliases written out", YTREE_NODES_MAX);
+        return place_fail(
+            ERR_TOO_LARGE, b->tree->why, at, "", "has more than %d values, aliases written out", YTREE_NODES_MAX);
     }
     if (b->depth + height > YTREE_DEPTH_MAX) {
         return place_fail(ERR_TOO_DEEP, b->tree->why, at, "", "is nested more than %d levels deep", YTREE_DEPTH_MAX);
@@ -71,7 +73,8 @@ static enum err count_nodes(struct build *b, const yaml_event_t *event, uint32_t
     return OK;
 }
 
-static enum err anchor_add(struct build *b, const yaml_event_t *event, struct slice name, const struct ytree_node *node) {
+static enum err anchor_add(
+    struct build *b, const yaml_event_t *event, struct slice name, const struct ytree_node *node) {
     if (name.len == 0) {
         return OK;
     }
@@ -131,7 +134,8 @@ static enum err on_key(struct build *b, const yaml_event_t *event) {
     }
     struct slice text = slice_of_yaml(event->data.scalar.value, event->data.scalar.length);
     if (event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && slice_eq(text, SLICE("<<"))) {
-        return place_fail(ERR_UNSUPPORTED, b->tree->why, at, "", "merge keys (<<) belong to YAML 1.1; alias a whole value");
+        return place_fail(
+            ERR_UNSUPPORTED, b->tree->why, at, "", "merge keys (<<) belong to YAML 1.1; alias a whole value");
     }
     enum err e = count_nodes(b, event, 1, 1);
     if (e != OK) {
@@ -153,8 +157,8 @@ static enum err expand_text(struct build *b, const yaml_event_t *event, struct y
         return place_fail(e, b->tree->why, at, "", "the environment variable %s is not set", quote.text);
     }
     if (e == ERR_INVALID) {
-        return place_fail(e, b->tree->why, at, "", "'%s': \"${\" must be followed by NAME}; write \"$${\" for a literal \"${\"",
-            quote.text);
+        return place_fail(e, b->tree->why, at, "",
+            "'%s': \"${\" must be followed by NAME}; write \"$${\" for a literal \"${\"", quote.text);
     }
     if (e != OK) {
         return place_fail(e, b->tree->why, at, "", "'%s': %s after ${NAME} was replaced", quote.text, err_text(e));

@@ -1,5 +1,5 @@
-/* A YAML file as a bounded tree with places: YAML 1.2 core schema scalars, anchors and aliases (shared, not copied), one
- * document, no merge keys, no duplicate keys. Everything lives in the caller's arena. Private to model/.
+/* A YAML file as a bounded tree with places: YAML 1.2 core schema scalars, anchors and aliases (shared, not copied),
+ * one document, no merge keys, no duplicate keys. Everything lives in the caller's arena. Private to model/.
  *
  * Bounds against "billion laughs": nodes counted as if every alias were written out, depth, anchors. */
 #ifndef SLUICE_MODEL_YTREE_H
@@ -7,8 +7,8 @@
 
 #include "base/arena.h"
 #include "base/knob.h"
-#include "json/json_write.h"
 #include "model/place.h"
+#include "json/json_write.h"
 
 #define YTREE_NODES_MAX 500000 /* nodes, aliases written out */
 #define YTREE_DEPTH_MAX 24     /* below JSON_WRITE_DEPTH, so that any subtree can be written as JSON */
@@ -40,7 +40,7 @@ struct ytree {
     struct arena *arena;
     const char *file;
     struct errinfo *why;
-    bool environment; /* replace ${NAME} in string values; $${ stands for ${ */
+    bool environment;              /* replace ${NAME} in string values; $${ stands for ${ */
     const struct ytree_node *root; /* NULL kind for an empty document */
 };
 
@@ -57,14 +57,14 @@ struct ytree_field {
     bool required;
     uint32_t max; /* bytes of a text; 0 = none. A text is never empty when it is required */
 };
-/* Reads a map by its table of fields: ret_nodes[i] is the value of fields[i], or NULL when absent or null. Unknown keys,
- * missing ones, wrong types and long texts are errors. */
+/* Reads a map by its table of fields: ret_nodes[i] is the value of fields[i], or NULL when absent or null. Unknown
+ * keys, missing ones, wrong types and long texts are errors. */
 MUST enum err ytree_fields(const struct ytree *tree, const struct ytree_node *map, const char *path,
     const struct ytree_field *fields, size_t count, const struct ytree_node **ret_nodes);
 
 /* Sets the knob that a member of a map names; texts go to `arena`. Errors have the place and "section.key". */
-MUST enum err ytree_knob(const struct ytree *tree, const struct knob_section *section, struct arena *arena,
-    const struct ytree_item *item);
+MUST enum err ytree_knob(
+    const struct ytree *tree, const struct knob_section *section, struct arena *arena, const struct ytree_item *item);
 
 /* The node at "headers[0].from" below `node`, or the deepest one on the way that exists. */
 const struct ytree_node *ytree_find(const struct ytree_node *node, const char *path);

@@ -12,16 +12,20 @@ static const char *kind_word(enum ytree_kind kind) {
 }
 
 /* "must be a list, not the number 5" */
-static enum err wrong_type(const struct ytree *tree, const struct ytree_node *node, const char *path, const char *wanted) {
+static enum err wrong_type(
+    const struct ytree *tree, const struct ytree_node *node, const char *path, const char *wanted) {
     struct place_quote quote = place_quote(node->written);
     bool scalar = node->kind == YTREE_BOOL || node->kind == YTREE_NUMBER;
     bool text = node->kind == YTREE_STRING;
     return ytree_fail(tree, node, path, "must be %s, not %s%s%s%s", wanted, kind_word(node->kind),
-        text ? " '" : scalar ? " " : "", text || scalar ? quote.text : "", text ? "'" : "");
+        text         ? " '"
+            : scalar ? " "
+                     : "",
+        text || scalar ? quote.text : "", text ? "'" : "");
 }
 
-static enum err check_field(const struct ytree *tree, const struct ytree_node *node, const char *path,
-    const struct ytree_field *field) {
+static enum err check_field(
+    const struct ytree *tree, const struct ytree_node *node, const char *path, const struct ytree_field *field) {
     switch (field->want) {
     case YTREE_WANT_BOOL:
         return node->kind == YTREE_BOOL ? OK : wrong_type(tree, node, path, "true or false");
@@ -98,7 +102,8 @@ static const struct knob *knob_find(const struct knob_section *section, struct s
     return NULL;
 }
 
-static enum err unknown_knob(const struct ytree *tree, const struct knob_section *section, const struct ytree_item *item) {
+static enum err unknown_knob(
+    const struct ytree *tree, const struct knob_section *section, const struct ytree_item *item) {
     const char *names[KNOBS_MAX];
     ASSERT(section->count > 0 && section->count <= KNOBS_MAX);
     for (size_t i = 0; i < section->count; i++) {
@@ -109,8 +114,8 @@ static enum err unknown_knob(const struct ytree *tree, const struct knob_section
         "unknown key '%s'; the nearest known key is '%s'", quote.text, place_nearest(item->key, names, section->count));
 }
 
-enum err ytree_knob(const struct ytree *tree, const struct knob_section *section, struct arena *arena,
-    const struct ytree_item *item) {
+enum err ytree_knob(
+    const struct ytree *tree, const struct knob_section *section, struct arena *arena, const struct ytree_item *item) {
     const struct knob *knob = knob_find(section, item->key);
     if (knob == NULL) {
         return unknown_knob(tree, section, item);

@@ -1,5 +1,5 @@
-/* The core schema's regular expressions, written out. Octal (0o17) and hexadecimal (0x1F) become decimal in JSON; a sign '+',
- * leading zeros, ".5" and "5." get the nearest JSON form; all other number text is kept. */
+/* The core schema's regular expressions, written out. Octal (0o17) and hexadecimal (0x1F) become decimal in JSON; a
+ * sign '+', leading zeros, ".5" and "5." get the nearest JSON form; all other number text is kept. */
 #include "model/ytree_scalar.h"
 
 #include <stdlib.h>
@@ -130,8 +130,8 @@ enum err ytree_scalar_number(struct slice text, struct arena *arena, struct slic
     while (whole.len > 1 && whole.ptr[0] == '0') {
         whole = slice_of(whole.ptr + 1, whole.len - 1);
     }
-    size_t len = (d.negative ? 1 : 0) + (whole.len > 0 ? whole.len : 1) + (d.fraction.len > 0 ? 1 + d.fraction.len : 0) +
-        d.exponent.len;
+    size_t len = (d.negative ? 1 : 0) + (whole.len > 0 ? whole.len : 1) +
+        (d.fraction.len > 0 ? 1 + d.fraction.len : 0) + d.exponent.len;
     if (len == text.len) { /* nothing had to change */
         *ret_json = text;
         return OK;

@@ -71,7 +71,8 @@ static void number_text_is_kept(void **state) {
 
 static void numbers_that_json_lacks_get_its_nearest_form(void **state) {
     (void)state;
-    expect_json("[+5, .5, 5., -.5e3, 007, -00, 0x1F, 0o17, 0xffffffffffffffff]", "[5,0.5,5,-0.5e3,7,-0,31,15,18446744073709551615]");
+    expect_json("[+5, .5, 5., -.5e3, 007, -00, 0x1F, 0o17, 0xffffffffffffffff]",
+        "[5,0.5,5,-0.5e3,7,-0,31,15,18446744073709551615]");
     expect_json("[1e, 0x, 0o8, e5, ., -, 1.2.3, --1]", "[\"1e\",\"0x\",\"0o8\",\"e5\",\".\",\"-\",\"1.2.3\",\"--1\"]");
     expect_error("a: .inf", "t.yaml:1:4", ".inf has no form in JSON");
     expect_error("a: [-.INF]", "t.yaml:1:5", "-.INF has no form in JSON");
@@ -110,7 +111,8 @@ static void a_replaced_value_is_text_whatever_it_looks_like(void **state) {
 static void an_unset_environment_name_is_an_error(void **state) {
     (void)state;
     assert_int_equal(unsetenv("YTREE_TEST_ABSENT"), 0);
-    expect_error("a:\n  - x${YTREE_TEST_ABSENT}", "t.yaml:2:5", "the environment variable YTREE_TEST_ABSENT is not set");
+    expect_error(
+        "a:\n  - x${YTREE_TEST_ABSENT}", "t.yaml:2:5", "the environment variable YTREE_TEST_ABSENT is not set");
     const char *form = "'${a-b}': \"${\" must be followed by NAME}; write \"$${\" for a literal \"${\"";
     expect_error("a: ${a-b}", "t.yaml:1:4", form);
     expect_error("a: '${'", "t.yaml:1:4", "'${': \"${\" must be followed by NAME}; write \"$${\" for a literal \"${\"");
@@ -140,7 +142,8 @@ static void what_is_not_allowed_in_yaml_is_told(void **state) {
     expect_error("? [a]\n: b", "t.yaml:1:3", "a key must be plain text, not an alias, a list or a map");
     expect_error("- &x k\n- {*x : b}", "t.yaml:2:4", "a key must be plain text, not an alias, a list or a map");
     expect_error("a: 1\n---\nb: 2", "t.yaml:2:1", "only one YAML document is allowed in a file");
-    expect_error("a: [1\nb: 2", "t.yaml:2:2", "not YAML: did not find expected ',' or ']' while parsing a flow sequence");
+    expect_error(
+        "a: [1\nb: 2", "t.yaml:2:2", "not YAML: did not find expected ',' or ']' while parsing a flow sequence");
     expect_error("a: b: c", "t.yaml:1:5", "not YAML: mapping values are not allowed in this context");
     expect_error("a: 1\nb: \xff", "t.yaml:2:4", "not YAML: invalid leading UTF-8 octet");
     expect_error("a: \x01", "t.yaml:1:4", "not YAML: control characters are not allowed");
@@ -170,8 +173,8 @@ static void a_billion_laughs_are_refused(void **state) {
     buf_init(&text, 1 << 16);
     buf_printf(&text, "a0: &a0 [lol]\n");
     for (int i = 1; i < 10; i++) {
-        buf_printf(&text, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1, i - 1, i - 1, i - 1, i - 1,
-            i - 1, i - 1, i - 1, i - 1);
+        buf_printf(&text, "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1, i - 1, i - 1,
+            i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
     }
     assert_int_equal(ytree_parse(&f.tree, buf_slice(&text)), ERR_TOO_LARGE);
     assert_string_equal(f.why.text, "has more than 500000 values, aliases written out");
