@@ -169,7 +169,7 @@ static enum err settings_fail(
 
 static enum err read_definition(
     const struct reader *reader, const struct entry *entry, struct destination *destination, uint32_t config) {
-    struct entry definition;
+    struct entry definition = {JSON_ABSENT, {""}};
     uint32_t definition_config = JSON_ABSENT;
     enum err e = get_entry(reader, entry, "destinationDefinition", &definition);
     e = e == OK ? get_text(reader, &definition, "name", &destination->type) : e;
@@ -216,7 +216,7 @@ static enum err read_destination(const struct reader *reader, const struct entry
 
 /* A nested copy: its destination, and the connection with what this copy says of it. */
 static enum err read_copy(const struct reader *reader, const struct entry *entry, struct draft_source *source) {
-    struct entry config;
+    struct entry config = {JSON_ABSENT, {""}};
     struct draft_destination *destination = NULL;
     bool connected = true;
     bool processed = false;
@@ -236,7 +236,7 @@ static enum err read_copy(const struct reader *reader, const struct entry *entry
 /* ---- sources ---- */
 
 static enum err read_source_fields(const struct reader *reader, const struct entry *entry, struct source *source) {
-    struct entry definition;
+    struct entry definition = {JSON_ABSENT, {""}};
     uint32_t config = JSON_ABSENT;
     enum err e = get_text(reader, entry, "id", &source->id);
     e = e == OK ? get_text(reader, entry, "name", &source->name) : e;
@@ -286,8 +286,8 @@ static enum err read_source(const struct reader *reader, const struct entry *ent
 
 /* An entry of the `connections` map can only take away from what the nested copies say. */
 static enum err read_connection(const struct reader *reader, const struct entry *entry) {
-    struct slice source_id;
-    struct slice destination_id;
+    struct slice source_id = SLICE_NONE;
+    struct slice destination_id = SLICE_NONE;
     bool enabled = true;
     bool processed = true;
     enum err e = check_object(reader, entry);

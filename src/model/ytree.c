@@ -283,7 +283,9 @@ static enum err check_duplicate_keys(struct build *b, const struct ytree_node *m
 }
 
 static enum err on_close(struct build *b, const yaml_event_t *event) {
+    ASSERT(b->depth > 0); /* libyaml's grammar: every end has its start */
     struct frame *top = &b->stack[--b->depth];
+    ASSERT(top->node != NULL);
     if (top->node->kind == YTREE_MAP && top->node->count > 1) {
         enum err e = check_duplicate_keys(b, top->node);
         if (e != OK) {
