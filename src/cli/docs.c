@@ -147,8 +147,8 @@ static void page_counters(struct buf *out) {
     for (size_t i = 0; i < COUNT_OF(counters); i++) {
         counter_row(out, &counters[i]);
     }
-    buf_append(out,
-        SLICE("| `sluice_gateway_refused_total` | counter | `reason` | requests answered with an error, by error |\n"));
+    buf_append(
+        out, SLICE("| `sluice_gateway_refused_total` | counter | `error` | requests answered with this error |\n"));
 }
 
 /* ---- errors, reasons, faults ---- */

@@ -20,7 +20,7 @@ struct route {
     enum http_method method;
     enum route_thread thread;
     const char *path;
-    route_fn *run;
+    enum err (*run)(struct control_job *job);
 };
 
 static const struct route routes[] = {

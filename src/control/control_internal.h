@@ -33,9 +33,7 @@ struct control_job {
     struct errinfo why;
 };
 
-typedef enum err route_fn(struct control_job *job); /* a function type: the table of routes is typed by it */
-
-#define C(method, path, thread, handler, summary) route_fn route_##handler;
+#define C(method, path, thread, handler, summary) enum err route_##handler(struct control_job *job);
 #include "control/control_route.def"
 #undef C
 
