@@ -289,6 +289,11 @@ void gateway_gather_put(struct worker *worker, struct intake *intake);
 void gateway_gather_flush(struct worker *worker);
 void gateway_on_defer(struct loop_defer *defer);
 
+/* gateway_pixel.c: the event that a query string stands for, in the arena, JSON_PADDING behind it. ERR_NOT_EVENT: a
+ * track event with an empty name; ERR_TOO_LARGE: too many parameters. *ret_write_key is set in any case. */
+MUST enum err gateway_pixel_event(
+    struct slice query, struct slice type, struct arena *arena, struct slice *ret_text, struct slice *ret_write_key);
+
 /* Handlers of routes. */
 #define H(name) void gateway_handle_##name(struct worker *worker, struct http_request *request, struct intake *intake)
 H(single);

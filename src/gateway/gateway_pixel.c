@@ -7,8 +7,9 @@
 
 #include "json/json_write.h"
 
-#define PIXEL_PARAMETERS 256u /* past it the event is refused */
-#define PIXEL_DEPTH 16u       /* past it the rest of the path is one key */
+#define PIXEL_PARAMETERS 256u  /* past it the event is refused */
+#define PIXEL_DEPTH 16u        /* past it the rest of the path is one key */
+#define PIXEL_BYTES (4u << 20) /* of the event: the query's own bytes, escaped, are far below */
 
 struct pixel_node {
     struct slice key;
@@ -131,15 +132,31 @@ static enum err read_query(struct pixel *pixel, struct slice query, struct slice
     return pixel->no_event_name ? ERR_NOT_EVENT : OK;
 }
 
-/* The event in the arena, with the padding that the parser wants; `out` is scratch. */
-static struct slice event_text(const struct pixel *pixel, struct buf *out, struct arena *arena) {
-    buf_reset(out);
+static void event_text(const struct pixel *pixel, struct buf *out) {
     struct json_writer w;
     json_writer_init(&w, out);
     write_node(&w, &pixel->root);
-    char *text = arena_alloc(arena, out->len + JSON_PADDING);
-    memcpy(text, out->ptr, out->len);
-    return slice_of(text, out->len);
+}
+
+enum err gateway_pixel_event(
+    struct slice query, struct slice type, struct arena *arena, struct slice *ret_text, struct slice *ret_write_key) {
+    struct pixel pixel = {0};
+    enum err err = read_query(&pixel, query, type, arena);
+    *ret_write_key = pixel.write_key;
+    if (err != OK) {
+        return err;
+    }
+    struct buf out;
+    buf_init(&out, PIXEL_BYTES);
+    event_text(&pixel, &out);
+    err = out.failed;
+    if (err == OK) {
+        char *text = arena_alloc(arena, out.len + JSON_PADDING);
+        memcpy(text, out.ptr, out.len);
+        *ret_text = slice_of(text, out.len);
+    }
+    buf_fini(&out);
+    return err;
 }
 
 /* ---- the routes ---- */
@@ -153,15 +170,15 @@ static enum err admit(struct worker *worker, struct intake *intake, struct slice
 }
 
 void gateway_handle_pixel(struct worker *worker, struct http_request *request, struct intake *intake) {
-    struct pixel pixel = {0};
-    enum err err = read_query(&pixel, request->query, intake->route->type, &request->arena);
-    enum err admitted = admit(worker, intake, pixel.write_key);
+    struct slice text = SLICE_NONE;
+    struct slice write_key = SLICE_NONE;
+    enum err err = gateway_pixel_event(request->query, intake->route->type, &request->arena, &text, &write_key);
+    enum err admitted = admit(worker, intake, write_key);
     err = admitted != OK ? admitted : err;
     if (err != OK) {
         gateway_refuse(worker, intake, err, SLICE_NONE, /* wait_ms: */ 0);
         return;
     }
-    struct slice text = event_text(&pixel, &worker->page, &request->arena);
     gateway_take(worker, intake, &(struct intake_want){.body = text});
 }
 
