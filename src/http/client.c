@@ -403,7 +403,8 @@ enum err http_url_check(struct slice url, struct errinfo *why) {
     } else if (url.len > 7 && slice_eq_nocase(slice_of(url.ptr, 7), SLICE("http://"))) {
         scheme = 7;
     }
-    if (scheme == 0 || memchr("/?#", url.ptr[scheme], 3) != NULL) {
+    char host = scheme > 0 ? url.ptr[scheme] : '/';
+    if (host == '/' || host == '?' || host == '#') {
         return err_why(ERR_INVALID, why, "", "a URL must begin with http:// or https:// and name a host");
     }
     if (url.len > URL_MAX) {

@@ -6,7 +6,8 @@
  * thread: a server and its requests belong to one loop; http_respond is called on that loop. A handler may answer later
  * (after durability); the request stays valid until it is answered. If the client leaves first, `request->gone` becomes
  * true, the request stays valid, and answering it just frees it. A client that has only shut its sending side counts as
- * gone too, but is sent the answer. Callbacks do not free the server. */
+ * gone too, but is sent the answer. No callback but on_drained may free the server. The process
+ * ignores SIGPIPE. */
 #ifndef SLUICE_HTTP_SERVER_H
 #define SLUICE_HTTP_SERVER_H
 

@@ -165,7 +165,7 @@ static int listen_on(const struct addrinfo *address, bool reuse_port) {
 }
 
 static uint16_t port_of(int fd) {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
     if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
         return 0;
