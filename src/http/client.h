@@ -1,6 +1,8 @@
 /* HTTP client over libcurl (multi_socket on a loop): keep-alive, HTTP/2 by ALPN, TLS verified, proxies from the
  * environment off unless configured, no redirects followed. Refuses private addresses at connect time (after DNS), so
  * that a name cannot lead inside.
+ * The client frames: Content-Length, Transfer-Encoding and Expect among a call's headers are left out. With a proxy,
+ * what the proxy connects to is the proxy's affair. timeout_ms is on base/clock.h's time, connect_ms on real time.
  *
  * thread: a client and its calls belong to one loop. */
 #ifndef SLUICE_HTTP_CLIENT_H
