@@ -18,6 +18,7 @@ struct delivery_deps {
     struct processor *processor;
     struct feed *feed;
     struct workspace_cell *cell;
+    int64_t retention_ms; /* store.retention_age: open events older than this are expired; 0 = never */
 };
 
 MUST enum err delivery_new(const struct delivery_conf *conf, const struct delivery_deps *deps, struct delivery **ret_delivery,
@@ -43,15 +44,16 @@ struct destination_info {
     uint8_t reason;               /* enum reason, when paused or waiting */
     int64_t next_probe_ms;
     struct cursor_counts counts;  /* in, delivered, filtered, dead, expired */
-    uint64_t queued;              /* in the outlet */
+    uint64_t queued;              /* in the outlet; part of `behind` */
     uint64_t open;                /* taken and not ended: in flight + waiting for a retry or behind one */
     uint64_t inflight, waiting;
-    uint64_t behind;              /* in the log, not yet handed over (counted from the index by sources) */
+    uint64_t behind;              /* in the log and not in counts.in, those queued included (from the index, by sources) */
     uint64_t low, scanned, start;
     uint64_t p50_us, p99_us;      /* of attempts */
     int64_t oldest_ms;            /* received_ms of the oldest event not ended; 0 = none */
 };
-/* A consistent row per destination (taken on its own loop). Array in `arena`. */
+/* A row per destination, taken on its own loop between two steps, so that in it
+ * counts.in = delivered + filtered + dead + expired + open, and store_count(its sources, start, now) = counts.in + behind. Array in `arena`. */
 MUST enum err delivery_list(struct delivery *delivery, struct arena *arena, struct destination_info **ret_list, size_t *ret_count);
 
 /* Puts a dead letter's event back into the log for its destination alone, and marks the letter taken. ERR_NOT_FOUND, ERR_EXISTS,

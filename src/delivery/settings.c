@@ -1,0 +1,62 @@
+/* A destination's settings, taken from one snapshot of the workspace and the server's knobs. */
+#include "delivery/delivery_internal.h"
+
+enum { DEPTH_MAX = 128, ARENA_CHUNK = 8192 };
+
+static size_t connected_sources(const struct workspace_info *info, const struct destination *destination, uint64_t *out) {
+    size_t count = 0;
+    for (size_t i = 0; i < info->connection_count; i++) {
+        if (info->connections[i].destination == destination) {
+            out[count++] = info->connections[i].source->key;
+        }
+    }
+    return count;
+}
+
+static enum err open_kind(struct sender_settings *settings, struct errinfo *why) {
+    const struct destination *destination = settings->destination;
+    settings->kind = destination->supported ? delivery_kind_find(destination->type) : NULL;
+    if (settings->kind == NULL) {
+        return OK;
+    }
+    struct json_parser *parser = json_parser_new(DEPTH_MAX);
+    enum err e = settings->kind->open(destination->config, parser, &settings->arena, &settings->kind_settings, why);
+    json_parser_free(parser);
+    return e;
+}
+
+enum err sender_settings_new(const struct delivery_conf *conf, struct workspace *workspace,
+    const struct destination *destination, struct sender_settings **ret_settings, struct errinfo *why) {
+    struct sender_settings *settings = mem_alloc(sizeof *settings);
+    const struct workspace_info *info = workspace_info(workspace);
+    const struct delivery_rules *rules = &destination->rules;
+    arena_init(&settings->arena, ARENA_CHUNK, 0);
+    settings->references = 1;
+    settings->workspace = workspace_hold(workspace);
+    settings->destination = destination;
+    settings->concurrency = rules->concurrency > 0 ? rules->concurrency : (uint32_t)conf->concurrency;
+    settings->timeout_ms = rules->timeout_ms > 0 ? rules->timeout_ms : conf->timeout;
+    settings->window_ms = rules->window_ms > 0 ? rules->window_ms : conf->window;
+    settings->sources = ARENA_ARRAY(&settings->arena, uint64_t, info->connection_count + 1);
+    settings->source_count = connected_sources(info, destination, settings->sources);
+    enum err e = open_kind(settings, why);
+    if (e != OK) {
+        sender_settings_release(settings);
+        return e;
+    }
+    *ret_settings = settings;
+    return OK;
+}
+
+struct sender_settings *sender_settings_hold(struct sender_settings *settings) {
+    settings->references++;
+    return settings;
+}
+
+void sender_settings_release(struct sender_settings *settings) {
+    if (--settings->references == 0) {
+        workspace_release(settings->workspace);
+        arena_fini(&settings->arena);
+        mem_free(settings);
+    }
+}
