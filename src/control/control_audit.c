@@ -63,9 +63,14 @@ static void save(struct audit *audit) {
     }
 }
 
+/* Events handed over that lie below `scanned`: after a crash some above it are known to have ended. */
+static uint64_t handed_over(const struct destination_info *info) {
+    return info->counts.in - info->ahead;
+}
+
 static void set_baseline(struct baseline *row, const struct destination_info *info) {
     row->offset = info->scanned;
-    row->in = info->counts.in;
+    row->in = handed_over(info);
     row->ready = true;
 }
 
@@ -184,7 +189,7 @@ static enum err check_log(struct control_job *job, const struct workspace *works
     ret_check->checked = true;
     ret_check->from = ahead ? row->offset : info->scanned;
     ret_check->to = ahead ? info->scanned : row->offset;
-    ret_check->handed_over = ahead ? info->counts.in - row->in : row->in - info->counts.in;
+    ret_check->handed_over = ahead ? handed_over(info) - row->in : row->in - handed_over(info);
     enum err e =
         count == 0 ? OK : store_count(audit->deps->store, &filter, ret_check->from, ret_check->to, &ret_check->events);
     ret_check->ok = e == OK && ret_check->events == ret_check->handed_over;

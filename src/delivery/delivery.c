@@ -288,6 +288,7 @@ static enum err fill_info(struct sender *sender, struct destination_info *info) 
         info->reason = sender->paused;
         info->next_probe_ms = sender_probe_due_ms(sender);
     }
+    info->ahead = sender->ended_count - sender->ended_at;
     info->p50_us = stat_quantile(&sender->stat.attempt, 0.5);
     info->p99_us = stat_quantile(&sender->stat.attempt, 0.99);
     info->oldest_ms = sender->lanes.oldest != NULL ? sender->lanes.oldest->received_ms : 0;

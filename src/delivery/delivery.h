@@ -49,6 +49,7 @@ struct destination_info {
     uint64_t inflight, waiting;
     uint64_t behind;              /* in the log and not in counts.in, those queued included (from the index, by sources) */
     uint64_t low, scanned, start;
+    uint64_t ahead;               /* of counts.in: at or above `scanned`: ended before a restart, to be handed over once more */
     uint64_t p50_us, p99_us;      /* of attempts */
     int64_t oldest_ms;            /* received_ms of the oldest event not ended; 0 = none */
 };
