@@ -106,6 +106,9 @@ static const struct counter counters[] = {
 #define S(name, kind, unit, help) {"gateway", #name, STAT_##kind, unit, help, "thread"},
 #include "gateway/gateway_stat.def"
 #undef S
+#define S(name, kind, unit, help) {"gateway", "http_" #name, STAT_##kind, unit, help, "thread"},
+#include "gateway/gateway_http_stat.def"
+#undef S
 #define S(name, kind, unit, help) {"gateway", #name, STAT_##kind, unit, help, "source"},
 #include "gateway/gateway_source_stat.def"
 #undef S

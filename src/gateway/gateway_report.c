@@ -15,25 +15,16 @@ static const struct stat_info source_infos[] = {
 };
 
 static const struct stat_info refused_infos[] = {
-    {"refused", STAT_COUNTER, "", "requests answered with this error", 0},
+#define S(name, kind, unit, help) {#name, STAT_##kind, unit, help, 0},
+#include "gateway/gateway_refused_stat.def"
+#undef S
 };
 
-#define HTTP_INFO(name, kind, unit, help) \
-    { "http_" #name, STAT_##kind, unit, help, offsetof(struct http_server_stat, name) }
 static const struct stat_info http_infos[] = {
-    HTTP_INFO(connections, GAUGE, "", "open connections"),
-    HTTP_INFO(accepted, COUNTER, "", "connections accepted"),
-    HTTP_INFO(refused_connections, COUNTER, "",
-        "connections closed at once: past gateway.max_connections, or no descriptors"),
-    HTTP_INFO(requests, COUNTER, "", "complete requests"),
-    HTTP_INFO(inflight, GAUGE, "", "requests not answered yet"),
-    HTTP_INFO(timeouts, COUNTER, "", "requests and answers cut off by a time-out"),
-    HTTP_INFO(parse_errors, COUNTER, "", "requests that are not HTTP"),
-    HTTP_INFO(bytes_in, COUNTER, "", "bytes received"),
-    HTTP_INFO(bytes_out, COUNTER, "", "bytes sent"),
-    HTTP_INFO(buffered, GAUGE, "bytes", "request bodies held in memory"),
+#define S(name, kind, unit, help) {"http_" #name, STAT_##kind, unit, help, offsetof(struct http_server_stat, name)},
+#include "gateway/gateway_http_stat.def"
+#undef S
 };
-#undef HTTP_INFO
 
 /* ---- registration ---- */
 
