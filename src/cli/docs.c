@@ -112,6 +112,9 @@ static const struct counter counters[] = {
 #define S(name, kind, unit, help) {"gateway", #name, STAT_##kind, unit, help, "source"},
 #include "gateway/gateway_source_stat.def"
 #undef S
+#define S(name, kind, unit, help) {"gateway", #name, STAT_##kind, unit, help, "error"},
+#include "gateway/gateway_refused_stat.def"
+#undef S
 #define S(name, kind, unit, help) {"store", #name, STAT_##kind, unit, help, ""},
 #include "store/store_stat.def"
 #undef S
@@ -150,8 +153,6 @@ static void page_counters(struct buf *out) {
     for (size_t i = 0; i < COUNT_OF(counters); i++) {
         counter_row(out, &counters[i]);
     }
-    buf_append(
-        out, SLICE("| `sluice_gateway_refused_total` | counter | `error` | requests answered with this error |\n"));
 }
 
 /* ---- errors, reasons, faults ---- */
