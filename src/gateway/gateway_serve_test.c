@@ -567,7 +567,8 @@ static void stopping_answers_what_is_in_flight_and_refuses_what_comes_later(void
     int half = testing_dial(testing);
     struct testing_answer answer;
     testing_expect(testing, "POST /v1/track", TESTING_BASIC, TRACK, 200, "ok");
-    testing_send(half, "POST /v1/track HTTP/1.1\r\nHost: x\r\n", 35);
+    const char *begun = "POST /v1/track HTTP/1.1\r\nHost: x\r\n";
+    testing_send(half, begun, strlen(begun));
     testing_send_request(idle, "GET /health/live", "", NULL);
     testing_read(idle, true, &answer);
     gateway_stop(testing->gateway, /* grace_ms: */ 1);
