@@ -126,7 +126,7 @@ static void destination_failed(struct sender *sender, bool probe, enum reason re
         stat_add(&sender->stat.circuit_opened, 1);
         LOG(WARN, "delivery", "circuit opened, events wait in the log", "destination=%s failures=%lu", sender->id,
             sender->breaker.failures);
-        rows_post_pause(sender, "waiting", reason);
+        rows_post_pause(sender, "paused", reason);
     }
     if (sender->paused != REASON_NONE && probe) {
         sender->pause_probe_due_ms = clock_ms() + conf->auth_probe;

@@ -83,15 +83,6 @@ struct beginning {
     size_t count;
 };
 
-static bool was_retired(const struct beginning *beginning, uint64_t key) {
-    for (size_t i = 0; i < beginning->count; i++) {
-        if (beginning->infos[i].destination == key) {
-            return beginning->infos[i].retired;
-        }
-    }
-    return false;
-}
-
 static enum err apply_one(struct delivery *delivery, struct workspace *workspace, const struct destination *destination,
     const struct beginning *beginning, struct errinfo *why) {
     struct sender_call call = {0};
@@ -105,7 +96,7 @@ static enum err apply_one(struct delivery *delivery, struct workspace *workspace
         return OK;
     }
     call.courier = &delivery->couriers[delivery->next_courier++ % delivery->courier_count];
-    e = sender_new(call.courier, call.settings, beginning->start, was_retired(beginning, destination->key), &call.sender, why);
+    e = sender_new(call.courier, call.settings, beginning->start, &call.sender, why);
     if (e != OK) {
         sender_settings_release(call.settings);
         return e;

@@ -150,7 +150,8 @@ struct sender_settings *sender_settings_hold(struct sender_settings *settings);
 void sender_settings_release(struct sender_settings *settings);
 
 /* ---- sender.c: life, taking, loading ---- */
-MUST enum err sender_new(struct courier *courier, struct sender_settings *settings, uint64_t start, bool restart_at_head,
+/* Takes over the settings' reference when it succeeds. `start`: where a cursor that does not exist (or was retired) begins. */
+MUST enum err sender_new(struct courier *courier, struct sender_settings *settings, uint64_t start,
     struct sender **ret_sender, struct errinfo *why);
 void sender_free(struct sender *sender); /* its cursor is closed, its items are freed */
 void sender_pump(struct sender *sender);

@@ -1,4 +1,4 @@
-/* Rows of the live view. Ordinary outcomes only while somebody follows; dead letters and pauses always. */
+/* Rows of the live view. What went well only while somebody follows; failures and pauses always. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "delivery/delivery_internal.h"
@@ -37,7 +37,8 @@ static void set_from_payload(struct courier *courier, struct feed_row *row, stru
 void rows_post_event(struct courier *courier, const struct sender *sender, const struct row_event *event,
     const struct note *note) {
     struct feed *feed = courier->delivery->deps.feed;
-    if (note->kind != NOTE_DEAD && !feed_wanted(feed)) {
+    bool went_well = note->kind == NOTE_DELIVERED || note->kind == NOTE_FILTERED;
+    if (went_well && !feed_wanted(feed)) {
         return;
     }
     struct feed_row row = {.at_ms = note->at_ms, .offset = note->offset, .latency_us = note->duration_us,

@@ -55,28 +55,19 @@ static void restore(struct sender *sender, const struct cursor_state *state) {
     stat_set(&sender->stat.paused, state->paused != REASON_NONE);
 }
 
-static enum err open_cursor(struct sender *sender, uint64_t start, bool restart_at_head) {
-    struct store *store = sender->delivery->deps.store;
+static enum err open_cursor(struct sender *sender, uint64_t start) {
     struct cursor_state state = {0};
-    enum err e = store_cursor_open(store, sender->key, sender->settings->destination->id, start, &sender->restart_arena,
+    enum err e = store_cursor_open(sender->delivery->deps.store, sender->key, sender->settings->destination->id, start, &sender->restart_arena,
         &sender->cursor, &state);
     if (e != OK) {
         return e;
-    }
-    if (restart_at_head) {
-        state = (struct cursor_state){.start = store_head(store), .scanned = store_head(store)};
-        e = store_cursor_save(sender->cursor, &state);
-        if (e != OK) {
-            store_cursor_close(sender->cursor);
-            return e;
-        }
     }
     restore(sender, &state);
     return OK;
 }
 
-enum err sender_new(struct courier *courier, struct sender_settings *settings, uint64_t start, bool restart_at_head,
-    struct sender **ret_sender, struct errinfo *why) {
+enum err sender_new(struct courier *courier, struct sender_settings *settings, uint64_t start, struct sender **ret_sender,
+    struct errinfo *why) {
     struct sender *sender = mem_alloc(sizeof *sender);
     const struct destination *destination = settings->destination;
     int64_t now_ms = clock_ms();
@@ -86,7 +77,7 @@ enum err sender_new(struct courier *courier, struct sender_settings *settings, u
     sender->settings = settings;
     FEED_SET(sender->id, destination->id);
     arena_init(&sender->restart_arena, RESTART_ARENA_CHUNK, 0);
-    enum err e = open_cursor(sender, start, restart_at_head);
+    enum err e = open_cursor(sender, start);
     if (e != OK) {
         arena_fini(&sender->restart_arena);
         mem_free(sender);
