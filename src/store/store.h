@@ -8,6 +8,7 @@
 #define SLUICE_STORE_STORE_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/hash.h"
 #include "base/loop.h"
 #include "model/event.h"
@@ -65,8 +66,8 @@ struct store_batch {
 void store_batch_init(struct store_batch *batch, struct loop *loop, void (*on_done)(struct store_batch *));
 void store_batch_fini(struct store_batch *batch);
 void store_batch_reset(struct store_batch *batch);
-/* Frames one record: room for `payload_size` bytes, which the caller fills before the next call. NULL past store.record_bytes or on OOM
- * (then the batch is as before). */
+/* Frames one record: room for `payload_size` bytes, which the caller fills before the next call. NULL past store.record_bytes (of the
+ * store opened last in this process) or on OOM; then the batch is as before. `why` is cut at 65,535 bytes. */
 char *store_batch_add(struct store_batch *batch, const struct record_head *head, struct slice why, size_t payload_size);
 /* Takes back the last record added. */
 void store_batch_drop_last(struct store_batch *batch);
@@ -116,7 +117,8 @@ uint64_t store_tail(const struct store *store); /* the oldest offset kept */
 uint64_t store_offset_at(struct store *store, int64_t ms);
 /* Offsets of a message id, oldest first; returns how many were found (at most max). From the indexes: no scan of payloads. */
 MUST enum err store_find_message(struct store *store, struct hash128 message, uint64_t *out, size_t max, size_t *ret_count);
-/* How many records of these sources (and target) lie in [from, to). From the indexes. */
+/* How many records of these sources (and target) lie in [from, to). From the indexes. Records that no destination may get do not
+ * count: RECORD_REJECTED, and those that were found corrupt when their segment's index was made. */
 MUST enum err store_count(struct store *store, const struct store_filter *filter, uint64_t from, uint64_t to, uint64_t *ret_count);
 
 /* Calls on_msg on `loop` once, when the head passes `offset` (at once if it has). Re-arm after each call. */
@@ -128,7 +130,9 @@ struct store_watch {
     struct store_watch *next;
 };
 void store_watch_arm(struct store *store, struct store_watch *watch, uint64_t offset);
-void store_watch_disarm(struct store *store, struct store_watch *watch);
+/* On the watch's loop. True: on_msg will not run any more. False: it is under way (or has run, or was never armed): if it is under way it
+ * runs once more, and the watch must live until then. */
+bool store_watch_disarm(struct store *store, struct store_watch *watch);
 
 /* ---- cursors and notes --------------------------------------------------------------------------------------------- */
 
