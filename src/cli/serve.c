@@ -181,8 +181,11 @@ static enum err start_stages(struct server *server, struct errinfo *why) {
     if (e != OK) {
         return e;
     }
-    struct delivery_deps delivery_deps = {
-        .store = server->store, .processor = server->processor, .feed = server->feed, .cell = server->cell};
+    struct delivery_deps delivery_deps = {.store = server->store,
+        .processor = server->processor,
+        .feed = server->feed,
+        .cell = server->cell,
+        .retention_ms = server->conf.store.retention_age};
     e = delivery_new(&server->conf.delivery, &delivery_deps, &server->delivery, why);
     if (e != OK) {
         return e;

@@ -33,13 +33,13 @@ static void put_number(struct tail_printer *printer, const char *key, const char
 static void print_row(struct tail_printer *printer) {
     struct answer *row = &printer->row;
     struct buf *out = &printer->out;
-    enum { STAGE = 9, OUTCOME = 9, TYPE = 8, EVENT = 24, ROUTE = 24 };
+    enum { TIME = 12, STAGE = 9, OUTCOME = 9, TYPE = 8, EVENT = 24, ROUTE = 24 };
     struct slice outcome = answer_text(row, 0, "outcome");
     struct slice source = answer_text(row, 0, "source"), destination = answer_text(row, 0, "destination");
     struct slice route = destination.len == 0
         ? source
         : arena_printf(&row->arena, "%.*s→%.*s", SLICE_ARG(source), SLICE_ARG(destination));
-    put_column(out, show_clock(answer_text(row, 0, "time")), 0, printer->colour ? SHOW_DIM : SHOW_PLAIN);
+    put_column(out, show_clock(answer_text(row, 0, "time")), TIME, printer->colour ? SHOW_DIM : SHOW_PLAIN);
     put_column(out, answer_text(row, 0, "stage"), STAGE, SHOW_PLAIN);
     put_column(out, outcome, OUTCOME, printer->colour ? show_outcome_colour(outcome) : SHOW_PLAIN);
     put_column(out, answer_text(row, 0, "type"), TYPE, SHOW_PLAIN);
