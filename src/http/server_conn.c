@@ -342,6 +342,13 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf) {
         on_input_end(conn, count);
         return;
     }
+    if (conn->state == CONN_LINGERING) {
+        conn->lingered += (uint64_t)count;
+        if (conn->lingered > SERVER_LINGER_BYTES) {
+            conn_close(conn);
+        }
+        return;
+    }
     if (count == 0 || conn->state != CONN_OPEN) {
         return;
     }

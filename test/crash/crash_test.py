@@ -1,6 +1,6 @@
 """kill -9 at each fault point, in a loop: nothing acknowledged is lost, only requests in flight repeat, order holds.
 
-SLUICE_CRASH_ROUNDS sets the rounds per fault point (default 12; hundreds over all points). A failure names the seed.
+SLUICE_CRASH_ROUNDS sets the rounds per fault point (default 25: some four hundred over all points). A failure names the seed.
 """
 import http.client
 import os
@@ -10,7 +10,7 @@ import pytest
 from sink import Answer, Sink
 from sluice import Sluice, webhook, workspace
 
-ROUNDS = int(os.environ.get("SLUICE_CRASH_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("SLUICE_CRASH_ROUNDS", "25"))
 CONCURRENCY = 4
 USERS = 9
 KILL_POINTS = ["STORE_BEFORE_WRITE", "STORE_AFTER_WRITE", "STORE_BEFORE_SYNC", "STORE_AFTER_SYNC", "STORE_ROLL", "STORE_NOTE",
@@ -76,7 +76,7 @@ def check_sink(client, sink, kills, seed):
 def test_nothing_acknowledged_is_lost_when_killed_at(point, tmp_path):
     seed = int(os.environ.get("SLUICE_CRASH_SEED", random.randrange(1 << 30)))
     dice = random.Random(seed)
-    client, sink, kills = Client(dice), Sink(), 0
+    client, sink, kills, deaths = Client(dice), Sink(), 0, 0
     sink.behave = lambda arrival, number: Answer(status=400 if arrival.json["event"] == "bad" else 200)
     server = Sluice(tmp_path, workspace([webhook("hook", sink.url, delivery={"concurrency": CONCURRENCY})]),
                     env={"SLUICE_STORE_SEGMENT_BYTES": "64KiB", "SLUICE_DELIVERY_SAVE_EVENTS": "20", "SLUICE_STORE_KEEP": "0s"})
@@ -84,11 +84,13 @@ def test_nothing_acknowledged_is_lost_when_killed_at(point, tmp_path):
         for _ in range(ROUNDS):
             server.start(faults=f"{point}=kill@{dice.randrange(1, 15)}")
             died = client.run(server, requests=25)
-            if not died and server.alive():
-                server.kill()
-            else:
+            if died or not server.alive():
                 server.wait_dead()
+                deaths += 1
+            else:
+                server.kill()
             kills += 1
+        assert deaths > 0, f"seed {seed}: {point} was never reached"
         server.start()
         server.settle()
         server.assert_conserved()
