@@ -32,8 +32,8 @@ enum err sender_save(struct sender *sender) {
     struct cursor_state state = {.start = sender->start, .scanned = sender->scanned, .counts = sender->counts,
         .paused = sender->paused};
     gather_open(sender, arena, &state);
-    state.ended = sender->ended + sender->ended_at;
     state.ended_count = sender->ended_count - sender->ended_at;
+    state.ended = state.ended_count > 0 ? sender->ended + sender->ended_at : NULL;
     enum err e = store_cursor_save(sender->cursor, &state);
     arena_reset(arena);
     if (e != OK) {
