@@ -117,18 +117,18 @@ static void resume_sender(struct sender *sender) {
 
 /* ---- what an answer says of the destination ---- */
 
-static void destination_failed(struct sender *sender, bool probe, enum reason reason) {
+static void destination_failed(struct sender *sender, const struct attempt *attempt, enum reason reason) {
     const struct delivery_conf *conf = &sender->delivery->conf;
     struct breaker_conf breaker = {.failures = conf->breaker_failures, .time_ms = conf->breaker_time,
         .probe_min_ms = conf->probe_min, .probe_max_ms = conf->probe_max};
-    if (breaker_failure(&sender->breaker, &breaker, clock_ms(), probe, random_u64())) {
+    if (breaker_failure(&sender->breaker, &breaker, clock_ms(), attempt->item->offset, attempt->probe, random_u64())) {
         stat_set(&sender->stat.circuit_open, 1);
         stat_add(&sender->stat.circuit_opened, 1);
         LOG(WARN, "delivery", "circuit opened, events wait in the log", "destination=%s failures=%lu", sender->id,
             sender->breaker.failures);
         rows_post_pause(sender, "paused", reason);
     }
-    if (sender->paused != REASON_NONE && probe) {
+    if (sender->paused != REASON_NONE && attempt->probe) {
         sender->pause_probe_due_ms = clock_ms() + conf->auth_probe;
     }
 }
@@ -206,10 +206,6 @@ static void try_again(struct attempt *attempt, const struct http_result *result,
     outcome->note.due_ms = now_ms + (asked_ms > pause_ms ? asked_ms : pause_ms);
 }
 
-static bool is_away(const struct sender *sender) {
-    return sender->breaker.open || sender->paused != REASON_NONE;
-}
-
 static void on_retryable(struct attempt *attempt, const struct http_result *result, enum reason reason) {
     struct sender *sender = attempt->sender;
     const struct item *item = attempt->item;
@@ -217,12 +213,12 @@ static void on_retryable(struct attempt *attempt, const struct http_result *resu
         resume_sender(sender); /* we were let out; what comes now is the circuit's business */
     }
     if (!attempt->own_url) {
-        destination_failed(sender, attempt->probe, reason);
+        destination_failed(sender, attempt, reason);
     }
     int64_t from_ms = item->first_ms > sender->window_floor_ms ? item->first_ms : sender->window_floor_ms;
     bool exhausted = retry_exhausted(from_ms, clock_ms(), attempt->settings->window_ms, item->attempts,
         sender->delivery->conf.min_attempts);
-    if (exhausted && !is_away(sender)) {
+    if (exhausted && !sender_is_away(sender)) {
         make_dead(attempt, result, REASON_RETRY_WINDOW);
     } else {
         try_again(attempt, result, reason);

@@ -8,6 +8,7 @@ void breaker_init(struct breaker *breaker) {
 bool breaker_success(struct breaker *breaker) {
     bool closed = breaker->open;
     breaker->failures = 0;
+    breaker->event_count = 0;
     breaker->open = false;
     if (closed) {
         breaker->ramp = 1;
@@ -30,12 +31,24 @@ static int64_t probe_pause(const struct breaker *breaker, const struct breaker_c
     return longest - (int64_t)(random % (uint64_t)(half + 1));
 }
 
-bool breaker_failure(struct breaker *breaker, const struct breaker_conf *conf, int64_t now_ms, bool probe,
+static void count_event(struct breaker *breaker, uint64_t event) {
+    for (unsigned i = 0; i < breaker->event_count; i++) {
+        if (breaker->events[i] == event) {
+            return;
+        }
+    }
+    if (breaker->event_count < BREAKER_EVENTS) {
+        breaker->events[breaker->event_count++] = event;
+    }
+}
+
+bool breaker_failure(struct breaker *breaker, const struct breaker_conf *conf, int64_t now_ms, uint64_t event, bool probe,
     uint64_t random) {
     if (breaker->failures == 0) {
         breaker->first_failure_ms = now_ms;
     }
     breaker->failures++;
+    count_event(breaker, event);
     if (breaker->open) {
         if (probe) {
             breaker->probes++;
@@ -43,7 +56,8 @@ bool breaker_failure(struct breaker *breaker, const struct breaker_conf *conf, i
         }
         return false;
     }
-    if (breaker->failures < conf->failures || now_ms - breaker->first_failure_ms < conf->time_ms) {
+    if (breaker->failures < conf->failures || breaker->event_count < BREAKER_EVENTS ||
+        now_ms - breaker->first_failure_ms < conf->time_ms) {
         return false;
     }
     breaker->open = true;

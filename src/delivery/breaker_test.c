@@ -17,7 +17,7 @@ static struct breaker opened_at(int64_t now_ms) {
     struct breaker breaker;
     breaker_init(&breaker);
     for (unsigned i = 0; i < 5; i++) {
-        breaker_failure(&breaker, &conf, now_ms - 2000 + 500 * i, false, 0);
+        breaker_failure(&breaker, &conf, now_ms - 2000 + 500 * i, i, false, 0);
     }
     assert_true(breaker.open);
     return breaker;
@@ -28,9 +28,9 @@ static void enough_failures_in_a_row_over_enough_time_open_the_circuit(void **st
     struct breaker breaker;
     breaker_init(&breaker);
     for (unsigned i = 0; i < 50; i++) {
-        assert_false(breaker_failure(&breaker, &conf, 1000 + i, false, 0)); /* many, but all at once */
+        assert_false(breaker_failure(&breaker, &conf, 1000 + i, i, false, 0)); /* many, but all at once */
     }
-    assert_true(breaker_failure(&breaker, &conf, 3000, false, 0));
+    assert_true(breaker_failure(&breaker, &conf, 3000, 99, false, 0));
     assert_true(breaker.open);
 }
 
@@ -39,11 +39,21 @@ static void a_success_in_between_starts_the_row_again(void **state) {
     struct breaker breaker;
     breaker_init(&breaker);
     for (unsigned i = 0; i < 100; i++) {
-        assert_false(breaker_failure(&breaker, &conf, 1000 * i, false, 0));
+        assert_false(breaker_failure(&breaker, &conf, 1000 * i, i, false, 0));
         if (i % 4 == 3) {
             assert_false(breaker_success(&breaker));
         }
     }
+}
+
+static void one_event_that_always_fails_does_not_open_the_circuit(void **state) {
+    (void)state;
+    struct breaker breaker;
+    breaker_init(&breaker);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_false(breaker_failure(&breaker, &conf, 1000 * i, 7 + i % 2, false, 0)); /* nor do two */
+    }
+    assert_true(breaker_failure(&breaker, &conf, 100000, 9, false, 0));
 }
 
 static void pauses_between_probes_double_and_half_of_each_is_dice(void **state) {
@@ -53,9 +63,9 @@ static void pauses_between_probes_double_and_half_of_each_is_dice(void **state) 
     assert_int_equal(breaker.probe_due_ms, 11000);
     for (size_t i = 0; i < sizeof longest / sizeof longest[0]; i++) {
         struct breaker other = breaker;
-        breaker_failure(&breaker, &conf, 20000, true, 0);
+        breaker_failure(&breaker, &conf, 20000, 1, true, 0);
         assert_int_equal(breaker.probe_due_ms, 20000 + longest[i]);
-        breaker_failure(&other, &conf, 20000, true, (uint64_t)longest[i] / 2);
+        breaker_failure(&other, &conf, 20000, 1, true, (uint64_t)longest[i] / 2);
         assert_int_equal(other.probe_due_ms, 20000 + longest[i] / 2);
     }
 }
@@ -64,7 +74,7 @@ static void late_failures_of_other_requests_do_not_move_the_probe(void **state) 
     (void)state;
     struct breaker breaker = opened_at(10000);
     int64_t due_ms = breaker.probe_due_ms;
-    assert_false(breaker_failure(&breaker, &conf, 10900, false, 0));
+    assert_false(breaker_failure(&breaker, &conf, 10900, 1, false, 0));
     assert_int_equal(breaker.probe_due_ms, due_ms);
 }
 
@@ -141,6 +151,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(enough_failures_in_a_row_over_enough_time_open_the_circuit),
         cmocka_unit_test(a_success_in_between_starts_the_row_again),
+        cmocka_unit_test(one_event_that_always_fails_does_not_open_the_circuit),
         cmocka_unit_test(pauses_between_probes_double_and_half_of_each_is_dice),
         cmocka_unit_test(late_failures_of_other_requests_do_not_move_the_probe),
         cmocka_unit_test(a_success_closes_the_circuit_and_requests_ramp_up_from_one),

@@ -4,7 +4,7 @@
 
 enum {
     DEPTH_MAX = 1024, /* no less than what the gateway lets in */
-    CONNECTIONS_IDLE = 1024,
+    CONNECTIONS_MAX = 16384, /* each destination has its own bound: this one must not tie them together */
     ARENA_CHUNK = 16 * 1024
 };
 
@@ -87,7 +87,7 @@ void courier_init(struct courier *courier, struct delivery *delivery) {
     arena_init(&courier->outcome_arena, ARENA_CHUNK, 0);
     arena_init(&courier->save_arena, ARENA_CHUNK, 0);
     buf_init(&courier->row_text, 0);
-    struct http_client_conf client = {.connections = CONNECTIONS_IDLE, .connections_per_host = 0,
+    struct http_client_conf client = {.connections = CONNECTIONS_MAX, .connections_per_host = 0,
         .connect_ms = conf->connect_timeout, .allow_private = conf->allow_private, .ca_file = conf->ca_file,
         .proxy = conf->proxy, .response_bytes = conf->response_bytes};
     courier->client = http_client_new(courier->loop, &client);

@@ -157,7 +157,9 @@ void sender_free(struct sender *sender); /* its cursor is closed, its items are 
 void sender_pump(struct sender *sender);
 void sender_swap_settings(struct sender *sender, struct sender_settings *settings);
 enum destination_state sender_state(const struct sender *sender);
-/* When the next probe goes out, while WAITING or PAUSED. */
+/* The circuit is open, or it is paused: only probes go out. */
+bool sender_is_away(const struct sender *sender);
+/* When the next one does. */
 int64_t sender_probe_due_ms(const struct sender *sender);
 /* The payload of an item that is to be sent, from the log when it is not held. */
 MUST enum err sender_load_payload(struct sender *sender, struct item *item);
@@ -173,6 +175,8 @@ void sender_load_rest(struct sender *sender);
 /* How many are left to load. */
 size_t sender_unloaded(const struct sender *sender);
 void sender_take(struct sender *sender, int64_t now_ms);
+/* Until one is ready to be sent, if there is one: for a probe. */
+void sender_take_one(struct sender *sender, int64_t now_ms);
 /* Ends what is older than the retention age. Returns when to look again; INT64_MAX = nothing is open. */
 int64_t sender_expire(struct sender *sender, int64_t now_ms);
 

@@ -113,6 +113,10 @@ void sender_free(struct sender *sender) {
     mem_free(sender);
 }
 
+bool sender_is_away(const struct sender *sender) {
+    return sender->breaker.open || sender->paused != REASON_NONE;
+}
+
 enum destination_state sender_state(const struct sender *sender) {
     if (!sender->settings->destination->enabled) {
         return DESTINATION_DISABLED;
@@ -198,9 +202,10 @@ int64_t sender_probe_due_ms(const struct sender *sender) {
     return due_ms > sender->hold_until_ms ? due_ms : sender->hold_until_ms;
 }
 
+/* A new event rather than one that has failed before: those may be what the destination cannot digest. */
 static void send_probe(struct sender *sender, int64_t now_ms) {
-    if (sender->probing || now_ms < sender_probe_due_ms(sender)) {
-        return;
+    if (sender->lanes.ready_count == 0) {
+        sender_take_one(sender, now_ms);
     }
     struct item *item = lanes_take_soonest(&sender->lanes);
     if (item != NULL) {
@@ -224,7 +229,7 @@ static int64_t next_wake_ms(struct sender *sender, int64_t now_ms, int64_t expir
             wake_ms = soonest(wake_ms, throttle_due_ms(&sender->throttle));
         }
     } else if ((state == DESTINATION_WAITING || state == DESTINATION_PAUSED) && !sender->probing &&
-               sender->lanes.count > 0) {
+               (sender->lanes.count > 0 || sender->outlet_has_more)) {
         wake_ms = soonest(wake_ms, sender_probe_due_ms(sender));
     }
     if (sender->dirty_since_ms != 0) {
@@ -257,8 +262,9 @@ static void take_and_send(struct sender *sender, int64_t now_ms) {
         return;
     case DESTINATION_WAITING:
     case DESTINATION_PAUSED:
-        sender_take(sender, now_ms);
-        send_probe(sender, now_ms);
+        if (!sender->probing && now_ms >= sender_probe_due_ms(sender)) {
+            send_probe(sender, now_ms);
+        }
         return;
     default:
         sender_take(sender, now_ms);

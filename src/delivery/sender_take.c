@@ -10,6 +10,7 @@ enum {
     TAKE_AT_ONCE = 64,
     TAKE_PER_TURN = 1024,
     READY_AHEAD = 2, /* times the requests in flight: how many ready events are held so that no slot waits for the next turn */
+    PROBE_TAKES = 16, /* events of users that wait already, before the search for a fresh one ends */
     LOAD_RETRY_MS = 1000
 };
 
@@ -156,31 +157,36 @@ static void accept_handover(struct sender *sender, const struct handover *handov
     }
 }
 
-/* How many ready events are enough. A destination that is away gets one, for the probe. */
-static size_t ready_target(const struct sender *sender) {
-    if (sender->breaker.open || sender->paused != REASON_NONE) {
-        return sender->lanes.count > 0 ? 0 : 1;
+/* How many it took. */
+static size_t take_some(struct sender *sender, size_t max, int64_t now_ms) {
+    struct handover batch[TAKE_AT_ONCE];
+    size_t count = outlet_take(sender->outlet, batch, max, &sender->scanned);
+    sender->outlet_has_more = count == max;
+    for (size_t i = 0; i < count; i++) {
+        accept_handover(sender, &batch[i], now_ms);
+        store_block_release(batch[i].block);
     }
-    return (size_t)sender->settings->concurrency * READY_AHEAD;
+    return count;
 }
 
 void sender_take(struct sender *sender, int64_t now_ms) {
-    struct handover batch[TAKE_AT_ONCE];
-    unsigned taken = 0;
-    while (sender->outlet_has_more && sender->lanes.ready_count < ready_target(sender) &&
+    size_t target = (size_t)sender->settings->concurrency * READY_AHEAD;
+    size_t taken = 0;
+    while (sender->outlet_has_more && sender->lanes.ready_count < target &&
            sender->lanes.count < sender->delivery->conf.open_events) {
         if (taken >= TAKE_PER_TURN) {
             courier_touch(sender->courier, sender); /* the rest in the next turn: others come in between */
             return;
         }
-        size_t room = sender->breaker.open || sender->paused != REASON_NONE ? 1 : TAKE_AT_ONCE;
-        size_t count = outlet_take(sender->outlet, batch, room, &sender->scanned);
-        sender->outlet_has_more = count == room;
-        for (size_t i = 0; i < count; i++) {
-            accept_handover(sender, &batch[i], now_ms);
-            store_block_release(batch[i].block);
-        }
-        taken += (unsigned)count;
+        taken += take_some(sender, TAKE_AT_ONCE, now_ms);
+    }
+}
+
+void sender_take_one(struct sender *sender, int64_t now_ms) {
+    size_t before = sender->lanes.count;
+    while (sender->outlet_has_more && sender->lanes.ready_count == 0 && sender->lanes.count < before + PROBE_TAKES &&
+           sender->lanes.count < sender->delivery->conf.open_events) {
+        take_some(sender, 1, now_ms);
     }
 }
 
