@@ -36,6 +36,10 @@ def webhook(name, url, delivery=None, **config):
     return destination
 
 
+class DiedAtStart(Exception):
+    """The process ended before it said that it was ready."""
+
+
 class UnixConnection(http.client.HTTPConnection):
     """http.client over the control socket."""
 
@@ -87,8 +91,8 @@ class Sluice:
             self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log, env=env, preexec_fn=preexec)
         line = self._read_line(self.process.stdout)
         if not line:
-            code = self.process.wait(DEADLINE_S)
-            raise RuntimeError(f"sluice did not start (exit {code}):\n{self.log()}")
+            code = self._reap()
+            raise DiedAtStart(f"sluice did not start (exit {code}):\n{self.log()[-4000:]}")
         self.port = json.loads(line)["port"]
         return self
 

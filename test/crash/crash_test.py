@@ -8,7 +8,7 @@ import random
 
 import pytest
 from sink import Answer, Sink
-from sluice import Sluice, webhook, workspace
+from sluice import DiedAtStart, Sluice, webhook, workspace
 
 ROUNDS = int(os.environ.get("SLUICE_CRASH_ROUNDS", "25"))
 CONCURRENCY = 4
@@ -72,6 +72,19 @@ def check_sink(client, sink, kills, seed):
         last[user] = event["n"]
 
 
+def run_until_killed(server, client, fault):
+    """One round; True if the fault did the killing (it may, already while the server starts on what it finds)."""
+    try:
+        server.start(faults=fault)
+    except DiedAtStart:
+        return True
+    if client.run(server, requests=25) or not server.alive():
+        server.wait_dead()
+        return True
+    server.kill()
+    return False
+
+
 @pytest.mark.parametrize("point", KILL_POINTS)
 def test_nothing_acknowledged_is_lost_when_killed_at(point, tmp_path):
     seed = int(os.environ.get("SLUICE_CRASH_SEED", random.randrange(1 << 30)))
@@ -82,13 +95,7 @@ def test_nothing_acknowledged_is_lost_when_killed_at(point, tmp_path):
                     env={"SLUICE_STORE_SEGMENT_BYTES": "64KiB", "SLUICE_DELIVERY_SAVE_EVENTS": "20", "SLUICE_STORE_KEEP": "0s"})
     try:
         for _ in range(ROUNDS):
-            server.start(faults=f"{point}=kill@{dice.randrange(1, 15)}")
-            died = client.run(server, requests=25)
-            if died or not server.alive():
-                server.wait_dead()
-                deaths += 1
-            else:
-                server.kill()
+            deaths += run_until_killed(server, client, f"{point}=kill@{dice.randrange(1, 15)}")
             kills += 1
         assert deaths > 0, f"seed {seed}: {point} was never reached"
         server.start()
