@@ -78,9 +78,9 @@ struct loop *processor_loop(struct processor *processor) {
 
 void processor_start(struct processor *processor) {
     pthread_mutex_lock(&processor->life);
+    processor_turn_soon(processor); /* before its thread owns the state of the message */
     loop_start(processor->loop);
     processor->running = true;
-    processor_turn_soon(processor);
     pthread_mutex_unlock(&processor->life);
 }
 
