@@ -101,7 +101,8 @@ static void row_from_record(
     struct control_job *job, const struct workspace *workspace, const struct record *record, struct feed_row *row) {
     struct event_names names;
     bool rejected = (record->head.flags & RECORD_REJECTED) != 0;
-    *row = (struct feed_row){.at_ms = record->head.received_ms, .offset = record->offset};
+    *row =
+        (struct feed_row){.at_ms = record->head.received_ms, .offset = record->offset, .status = rejected ? 400 : 200};
     job_event_names(job, record->payload, &names);
     FEED_SET(row->stage, SLICE("gateway"));
     FEED_SET(row->outcome, rejected ? SLICE("rejected") : SLICE("accepted"));
