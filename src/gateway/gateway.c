@@ -2,7 +2,7 @@
  * the kernel spreads connections over them (SO_REUSEPORT).
  *
  * Stopping: every worker drains its server; when all have, or grace_ms has passed, every worker closes its server,
- * waits for the batches that are with the store, and stops its loop. */
+ * waits for the batch that is with the store, and stops its loop. */
 #include "gateway/gateway.h"
 
 #include <errno.h>
@@ -147,7 +147,7 @@ static void on_close(struct loop_msg *msg) {
     worker_close_server(worker);
     worker->closing = true;
     gateway_gather_flush(worker);
-    if (worker->appends == 0) {
+    if (!worker->appending) {
         loop_stop(worker->loop);
     }
 }

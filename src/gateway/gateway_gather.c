@@ -1,5 +1,5 @@
-/* All requests of one loop iteration go to the store as one batch; its on_done answers them. While GATEWAY_APPENDS_MAX
- * batches are with the store, what comes gathers on: under load groups grow by themselves, and nothing waits for a
+/* All requests of one loop iteration go to the store as one batch; its on_done answers them. While a batch is with the
+ * store, what comes gathers on: under load groups grow by themselves, there are fewer syncs, and nothing waits for a
  * timer.
  *
  * thread: the worker's loop. A batch belongs to the store from store_append to on_done. */
@@ -41,19 +41,19 @@ static void recycle(struct gather *gather) {
     worker->pool = gather;
 }
 
-static void framed_add(struct worker *worker, int64_t bytes) {
-    worker->framed += (uint64_t)bytes;
-    stat_set(&worker->stat.appending_bytes, (int64_t)worker->framed);
+static void appending_set(struct worker *worker, bool appending, size_t bytes) {
+    worker->appending = appending;
+    worker->appending_bytes = bytes;
+    stat_set(&worker->stat.appending_bytes, (int64_t)bytes);
 }
 
 void gateway_gather_flush(struct worker *worker) {
     struct gather *gather = worker->gather;
-    if (gather->first == NULL || worker->appends == GATEWAY_APPENDS_MAX) {
+    if (gather->first == NULL || worker->appending) {
         return;
     }
     worker->gather = gateway_gather_new(worker);
-    worker->appends++;
-    framed_add(worker, (int64_t)gather->batch.frames.len);
+    appending_set(worker, true, gather->batch.frames.len);
     gateway_count(&worker->stat.appends, 1);
     store_append(worker->gateway->deps.store, &gather->batch);
 }
@@ -92,16 +92,15 @@ static void answer(struct worker *worker, struct gather *gather) {
 static void on_done(struct store_batch *batch) {
     struct gather *gather = CONTAINER_OF(batch, struct gather, batch);
     struct worker *worker = gather->worker;
-    worker->appends--;
-    framed_add(worker, -(int64_t)batch->frames.len);
+    appending_set(worker, false, 0);
     if (batch->result != OK) {
         gateway_count(&worker->stat.append_failures, 1);
     }
+    gateway_gather_flush(worker);    /* first, so that the store works while we answer */
     (void)FAULT(GATEWAY_BEFORE_ACK); /* for kill: durable, and nobody has been told */
     answer(worker, gather);
     recycle(gather);
-    gateway_gather_flush(worker);
-    if (worker->closing && worker->appends == 0) {
+    if (worker->closing && !worker->appending) {
         loop_stop(worker->loop);
     }
 }

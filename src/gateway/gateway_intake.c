@@ -72,7 +72,7 @@ static enum err check_room(const struct worker *worker, const struct intake *int
     if (body > conf->max_body && !(audience && body <= GATEWAY_AUDIENCE_BYTES)) {
         return ERR_TOO_LARGE;
     }
-    return worker->framed + worker->gather->batch.frames.len > conf->max_buffered ? ERR_BUSY : OK;
+    return worker->appending_bytes + worker->gather->batch.frames.len > conf->max_buffered ? ERR_BUSY : OK;
 }
 
 static void enrich_init(

@@ -21,7 +21,6 @@
 #include "http/server.h"
 #include "json/json.h"
 
-#define GATEWAY_APPENDS_MAX 8u                     /* batches with the store per worker; what comes meanwhile gathers */
 #define GATEWAY_GATHER_BYTES (4u << 20)            /* a gathering batch past this goes at once */
 #define GATEWAY_KEEP_BYTES (1u << 20)              /* frame memory that an idle batch keeps */
 #define GATEWAY_AUDIENCE_BYTES (UINT64_C(8) << 20) /* body limit of /v1/audiencelist */
@@ -187,8 +186,8 @@ struct worker {
 
     struct gather *gather; /* what this iteration gathers */
     struct gather *pool;
-    uint32_t appends; /* batches with the store */
-    uint64_t framed;  /* their bytes */
+    bool appending; /* a batch is with the store; one at a time */
+    size_t appending_bytes;
     struct loop_defer defer;
 
     int64_t received_ms; /* what received_member says */
