@@ -354,6 +354,9 @@ static enum err launch(struct sender *sender, struct item *item, bool probe, str
 
 void sender_send(struct sender *sender, struct item *item, bool probe) {
     struct errinfo why = {0};
+    if (item->ending) {
+        return; /* expired or filtered in this very turn: its note is about to be written, and frees it */
+    }
     enum err e = launch(sender, item, probe, &why);
     if (e == OK) {
         return;
