@@ -109,6 +109,9 @@ static void print_letter(struct answer *answer, struct buf *out) {
     static const char *const texts[] = {"request", "response"};
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         struct slice rest = answer_text(answer, 0, texts[i]);
+        if (rest.len == 0) {
+            continue; /* the gateway refused it: nothing was ever sent */
+        }
         buf_printf(out, "\n%s\n", texts[i]);
         while (rest.len > 0) {
             buf_append(out, SLICE("    "));

@@ -148,6 +148,12 @@ static void pad(struct buf *out, size_t count) {
     }
 }
 
+void show_column(struct buf *out, struct slice text, size_t width, enum show_colour colour) {
+    size_t used = width_of(text);
+    show_text(out, text, colour);
+    pad(out, (used < width ? width - used : 0) + 1);
+}
+
 void show_table_print(const struct show_table *table, bool colour, struct buf *out) {
     size_t widths[SHOW_COLUMNS] = {0};
     for (size_t i = 0; i < table->count; i++) {

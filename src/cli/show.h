@@ -50,6 +50,9 @@ bool show_colour_wanted(void);
 enum show_colour show_outcome_colour(struct slice outcome);
 /* Appends `text` with control characters as '?', in colour. */
 void show_text(struct buf *out, struct slice text, enum show_colour colour);
+/* The same, filled up with spaces to `width` characters and one more: for rows that come one by one. A longer text
+ * pushes the rest of its row to the right. */
+void show_column(struct buf *out, struct slice text, size_t width, enum show_colour colour);
 /* Writes `out` to stdout and empties it; false when nobody reads any more. */
 bool show_flush(struct buf *out);
 

@@ -74,6 +74,17 @@ static void columns_are_as_wide_as_their_widest_cell_and_numbers_stand_right(voi
     buf_fini(&out);
 }
 
+static void a_column_is_filled_by_characters_and_never_touches_the_next(void **state) {
+    (void)state;
+    struct buf out;
+    buf_init(&out, 0);
+    show_column(&out, SLICE("a→b"), 5, SHOW_PLAIN);
+    show_column(&out, SLICE("longer than that"), 5, SHOW_PLAIN);
+    show_column(&out, SLICE(""), 2, SHOW_PLAIN);
+    assert_true(slice_eq(buf_slice(&out), SLICE("a→b   longer than that    ")));
+    buf_fini(&out);
+}
+
 static void control_characters_of_events_do_not_reach_the_terminal(void **state) {
     (void)state;
     struct buf out;
@@ -105,6 +116,7 @@ int main(void) {
         cmocka_unit_test(latencies_have_the_unit_that_fits),
         cmocka_unit_test(a_time_is_cut_to_the_clock),
         cmocka_unit_test(columns_are_as_wide_as_their_widest_cell_and_numbers_stand_right),
+        cmocka_unit_test(a_column_is_filled_by_characters_and_never_touches_the_next),
         cmocka_unit_test(control_characters_of_events_do_not_reach_the_terminal),
         cmocka_unit_test(colour_is_put_around_the_text_only),
     };

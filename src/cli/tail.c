@@ -15,14 +15,6 @@ struct tail_printer {
     struct answer row; /* the line being printed, as if it were an answer */
 };
 
-/* Fixed widths: rows come one by one. Long values push the rest of their row to the right. */
-static void put_column(struct buf *out, struct slice text, size_t width, enum show_colour colour) {
-    show_text(out, text, colour);
-    for (size_t i = text.len; i < width + 1; i++) {
-        buf_append_byte(out, ' ');
-    }
-}
-
 static void put_number(struct tail_printer *printer, const char *key, const char *format) {
     int64_t n = answer_number(&printer->row, 0, key);
     if (n > 0) {
@@ -39,15 +31,15 @@ static void print_row(struct tail_printer *printer) {
     struct slice route = destination.len == 0
         ? source
         : arena_printf(&row->arena, "%.*s→%.*s", SLICE_ARG(source), SLICE_ARG(destination));
-    put_column(out, show_clock(answer_text(row, 0, "time")), TIME, printer->colour ? SHOW_DIM : SHOW_PLAIN);
-    put_column(out, answer_text(row, 0, "stage"), STAGE, SHOW_PLAIN);
-    put_column(out, outcome, OUTCOME, printer->colour ? show_outcome_colour(outcome) : SHOW_PLAIN);
-    put_column(out, answer_text(row, 0, "type"), TYPE, SHOW_PLAIN);
-    put_column(out, answer_text(row, 0, "event"), EVENT, SHOW_PLAIN);
-    put_column(out, route, ROUTE, SHOW_PLAIN);
+    show_column(out, show_clock(answer_text(row, 0, "time")), TIME, printer->colour ? SHOW_DIM : SHOW_PLAIN);
+    show_column(out, answer_text(row, 0, "stage"), STAGE, SHOW_PLAIN);
+    show_column(out, outcome, OUTCOME, printer->colour ? show_outcome_colour(outcome) : SHOW_PLAIN);
+    show_column(out, answer_text(row, 0, "type"), TYPE, SHOW_PLAIN);
+    show_column(out, answer_text(row, 0, "event"), EVENT, SHOW_PLAIN);
+    show_column(out, route, ROUTE, SHOW_PLAIN);
     put_number(printer, "status", "%ld ");
     put_number(printer, "attempt", "#%ld ");
-    put_column(out, answer_text(row, 0, "message_id"), 0, printer->colour ? SHOW_DIM : SHOW_PLAIN);
+    show_column(out, answer_text(row, 0, "message_id"), 0, printer->colour ? SHOW_DIM : SHOW_PLAIN);
     show_text(out, answer_text(row, 0, "reason"), SHOW_PLAIN);
     buf_append_byte(out, '\n');
 }
