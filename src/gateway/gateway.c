@@ -167,6 +167,7 @@ void gateway_stop(struct gateway *gateway, int64_t grace_ms) {
     if (!gateway->workers[0].started) {
         return;
     }
+    gateway_set_ready(gateway, false);
     for (unsigned i = 0; i < gateway->worker_count; i++) {
         loop_post(gateway->workers[i].loop, &gateway->workers[i].drain_msg);
     }
