@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/loop_call.h"
+#include "control/audit_file.h"
 #include "json/json.h"
 
 static const char workspace_text[] = "version: 1\n"
@@ -87,12 +88,16 @@ static void start_stages(struct fixture *f) {
     assert_int_equal(gateway_new(&f->conf.gateway, &gateway, &f->gateway, &why), OK);
 }
 
-static int setup(void **state) {
+static struct fixture *make_fixture(void) {
     struct fixture *f = mem_alloc(sizeof *f);
     snprintf(f->folder, sizeof f->folder, "/tmp/sluice-control-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
     snprintf(f->socket, sizeof f->socket, "%s/sluice.sock", f->folder);
     fill_conf(f);
+    return f;
+}
+
+static void start(struct fixture *f) {
     start_stages(f);
     f->loop = loop_new("main");
     f->work = work_queue_new(f->loop, "helper");
@@ -113,6 +118,29 @@ static int setup(void **state) {
     assert_int_equal(control_new(&deps, f->socket, &f->control, &why), OK);
     processor_start(f->processor);
     loop_start(f->loop);
+}
+
+static int setup(void **state) {
+    struct fixture *f = make_fixture();
+    start(f);
+    *state = f;
+    return 0;
+}
+
+/* A baseline that claims one event more than was ever handed over to `later`. */
+static int setup_with_a_lost_event(void **state) {
+    struct fixture *f = make_fixture();
+    uint64_t web = hash64(SLICE("web"));
+    char path[128];
+    struct baselines list = {.rows = NULL};
+    struct baseline *row = baselines_put(&list, hash64(SLICE("later")));
+    row->sources = hash64(slice_of((const char *)&web, sizeof web));
+    row->in = 1;
+    row->ready = true;
+    snprintf(path, sizeof path, "%s/audit.json", f->folder);
+    assert_int_equal(baselines_save(&list, path, NULL), OK);
+    baselines_fini(&list);
+    start(f);
     *state = f;
     return 0;
 }
@@ -390,6 +418,15 @@ static void the_audit_holds_and_says_what_it_compared(void **state) {
     reply_fini(&reply);
 }
 
+static void an_event_that_was_lost_before_a_restart_violates_the_audit(void **state) {
+    struct reply reply = ask(*state, "GET", "/v0/audit");
+    assert_int_equal(json_kind(&reply.doc, node(&reply, 0, "ok")), JSON_FALSE);
+    uint32_t row = json_first(&reply.doc, node(&reply, 0, "destinations"));
+    assert_int_equal(json_kind(&reply.doc, node(&reply, row, "balanced")), JSON_TRUE);
+    assert_int_equal(json_kind(&reply.doc, node(&reply, row, "log.ok")), JSON_FALSE);
+    reply_fini(&reply);
+}
+
 static void a_bad_parameter_is_named(void **state) {
     struct reply reply = ask(*state, "GET", "/v0/dead?count=many");
     assert_int_equal(reply.status, 400);
@@ -480,6 +517,8 @@ int main(void) {
         TEST(tail_merges_the_log_and_the_feed_and_filters),
         TEST(a_follower_gets_rows_as_they_come),
         TEST(the_audit_holds_and_says_what_it_compared),
+        cmocka_unit_test_setup_teardown(
+            an_event_that_was_lost_before_a_restart_violates_the_audit, setup_with_a_lost_event, teardown),
         TEST(a_bad_parameter_is_named),
         TEST(dead_letters_are_listed_by_page),
         TEST(a_reload_that_fails_says_where),
