@@ -83,8 +83,10 @@ static void flush_peer(struct load *load, struct peer *peer) {
 static void start_request(struct load *load, struct peer *peer, uint64_t due_ns) {
     struct request *request = &load->pool[load->started % load->pool_count];
     memcpy(peer->scratch, request->bytes, request->len);
+    /* in the open loop an id says when its event was due, for the sink to measure against */
+    uint64_t first = load->interval_ns > 0 ? due_ns : load->id_base + load->started * request->id_count;
     for (uint32_t i = 0; i < request->id_count; i++) {
-        payload_stamp(peer->scratch + request->ids[i], load->id_base + load->started * request->id_count + i);
+        payload_stamp(peer->scratch + request->ids[i], first + i);
     }
     load->started++;
     *peer = (struct peer){.fd = peer->fd, .busy = true, .due_ns = due_ns, .request = request, .scratch = peer->scratch};

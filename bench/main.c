@@ -9,7 +9,7 @@ static const struct {
     const char *help;
 } COMMANDS[] = {
     {"load", bench_load, "--port N [--batch N] [--gzip] [--rate R] [--requests N] [--connections N] [--shape S]: send events, print latencies"},
-    {"responder", bench_responder, "[--port N]: ceiling: bare libuv + llhttp, reads a body, answers ok"},
+    {"responder", bench_responder, "[--port N] [--latency]: ceiling and sink: bare libuv + llhttp, reads a body, answers ok"},
     {"validator", bench_validator, "[--port N] --file F: ceiling: inflates, validates, writes raw with the same syncs, answers ok"},
     {"relay", bench_relay, "[--port N] --to URL: ceiling: our server parts, our client, no store"},
     {"log", bench_log, "--dir D [--group N] [--events N]: store append and read-back against raw write + fdatasync and read"},

@@ -1,11 +1,13 @@
 /* The ceilings that serve HTTP on bare libuv + llhttp.
- * responder: reads the whole body, answers "ok".
+ * responder: reads the whole body, answers "ok". With --latency it is a sink that decodes from each event's message id when the open-loop
+ * loader meant to send it, and prints the distribution as a JSON line on SIGTERM.
  * validator: also inflates, validates the body with the JSON library and writes it raw, answering after fdatasync; one writer thread syncs
  * for all that wait, as Sluice's log does. */
 #include <fcntl.h>
 #include <libdeflate.h>
 #include <llhttp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
@@ -39,7 +41,8 @@ struct writer {
     int fd;
 };
 
-static bool validating;
+static bool validating, measuring;
+static struct hist latency;
 static struct writer writer;
 static struct json_parser *parser;
 static struct libdeflate_decompressor *inflater;
@@ -138,8 +141,34 @@ static void inflate_body(struct conn *conn) {
     conn->plain.len = got;
 }
 
+/* The inverse of payload_stamp. */
+static void measure(const struct conn *conn) {
+    static const char KEY[] = "\"messageId\":\"";
+    const char *id = memmem(conn->body.ptr, conn->body.len, KEY, sizeof KEY - 1);
+    if (id == NULL || conn->body.ptr + conn->body.len - id < (ptrdiff_t)(sizeof KEY - 1 + 36)) {
+        return;
+    }
+    uint64_t due = 0, now = now_ns();
+    for (int i = 20; i < 36; i++) {
+        char c = id[sizeof KEY - 1 + (size_t)i];
+        due = c == '-' ? due : due << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    hist_add(&latency, now > due ? now - due : 0);
+}
+
+static void on_terminate(uv_signal_t *handle, int number) {
+    (void)number;
+    printf("{\"count\":%llu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n", (unsigned long long)latency.count,
+        (double)hist_quantile(&latency, 0.5) / 1e3, (double)hist_quantile(&latency, 0.99) / 1e3, (double)latency.max / 1e3);
+    fflush(stdout);
+    uv_stop(handle->loop);
+}
+
 static int on_complete(llhttp_t *llhttp) {
     struct conn *conn = llhttp->data;
+    if (measuring) {
+        measure(conn);
+    }
     if (!validating) {
         answer(conn);
         return 0;
@@ -238,6 +267,12 @@ static int serve(uint16_t port) {
 }
 
 int bench_responder(int argc, char **argv) {
+    static uv_signal_t terminate;
+    measuring = arg_flag(argc, argv, "--latency");
+    if (measuring) {
+        uv_signal_init(uv_default_loop(), &terminate);
+        uv_signal_start(&terminate, on_terminate, SIGTERM);
+    }
     return serve((uint16_t)arg_u64(argc, argv, "--port", 0));
 }
 
