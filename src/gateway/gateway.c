@@ -108,8 +108,7 @@ enum err gateway_start(struct gateway *gateway, uint16_t *ret_port, struct errin
     char text[300]; /* a host of at most 255 bytes (the knob's limit) and a port */
     uint16_t port = 0;
     for (unsigned i = 0; i < gateway->worker_count; i++) {
-        bool shared = gateway->worker_count > 1;
-        enum err err = http_server_listen(gateway->workers[i].server, address, shared, &port, why);
+        enum err err = http_server_listen(gateway->workers[i].server, address, /* reuse_port: */ i > 0, &port, why);
         if (err != OK) {
             return err;
         }

@@ -60,7 +60,7 @@ static bool set_constants(struct transfer *transfer) {
     bool good = curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-        curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer) == CURLE_OK &&
@@ -177,6 +177,24 @@ static void fill_failure(const struct transfer *transfer, CURLcode code, struct 
     }
 }
 
+static void fill_headers(struct transfer *transfer, struct http_result *result) {
+    size_t count = 0;
+    struct curl_header *header = NULL;
+    while ((header = curl_easy_nextheader(transfer->easy, CURLH_HEADER, -1, header)) != NULL) {
+        count++;
+    }
+    struct http_header *headers = ARENA_ARRAY(&transfer->arena, struct http_header, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        header = curl_easy_nextheader(transfer->easy, CURLH_HEADER, -1, header);
+        headers[i] = (struct http_header){slice_cstr(header->name), slice_cstr(header->value)};
+    }
+    char *url = NULL;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &url); /* stays NULL */
+    result->headers = headers;
+    result->header_count = count;
+    result->url = slice_cstr(url);
+}
+
 /* A status line counts even when the body broke off: the peer has decided. */
 static void fill_result(struct transfer *transfer, CURLcode code, struct http_result *result) {
     long status = 0;
@@ -193,6 +211,10 @@ static void fill_result(struct transfer *transfer, CURLcode code, struct http_re
     result->body = buf_slice(&transfer->body);
     result->content_type = slice_cstr(type);
     result->retry_after_ms = retry_after(transfer->easy);
+    result->body_cut = transfer->dropped > 0;
+    if (transfer->call->want_headers) {
+        fill_headers(transfer, result);
+    }
 }
 
 static void finish(struct transfer *transfer, CURLcode code) {
@@ -329,6 +351,9 @@ enum err http_client_send(struct http_client *client, struct http_call *call, st
         return err_why(ERR_NOMEM, why, "", "no memory for another request");
     }
     err = prepare(transfer, call, why);
+    /* these store a value and cannot fail */
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_FOLLOWLOCATION, call->redirects > 0 ? 1L : 0L);
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_MAXREDIRS, (long)call->redirects);
     transfer->pool = pool;
     transfer->denied = transfer->opened = false;
     transfer->dropped = 0;

@@ -1,6 +1,6 @@
 /* HTTP client over libcurl (multi_socket on a loop): keep-alive, HTTP/2 by ALPN, TLS verified, proxies from the
- * environment off unless configured, no redirects followed. Refuses private addresses at connect time (after DNS), so
- * that a name cannot lead inside.
+ * environment off unless configured, redirects followed only where a call says so. Refuses private addresses at connect
+ * time (after DNS) of every hop, so that neither a name nor a redirect can lead inside.
  * The client frames: Content-Length, Transfer-Encoding and Expect among a call's headers are left out. With a proxy,
  * what the proxy connects to is the proxy's affair. timeout_ms is on base/clock.h's time, connect_ms on real time.
  *
@@ -31,6 +31,11 @@ struct http_result {
     int64_t retry_after_ms; /* from now; -1 = absent. Seconds and HTTP dates. */
     uint64_t total_us;
     const char *text; /* why `err`, one sentence ("" otherwise) */
+    bool body_cut;    /* the body was longer than response_bytes */
+    /* of the last hop, when the call's want_headers is set; valid during the callback */
+    const struct http_header *headers;
+    size_t header_count;
+    struct slice url;
 };
 
 /* Caller's memory, untouched until on_done. Slices must live until then. */
@@ -42,6 +47,8 @@ struct http_call {
     struct slice body;
     int64_t timeout_ms;
     bool allow_private; /* this call may reach private addresses although the client's setting forbids it */
+    bool want_headers;  /* of the answer */
+    uint8_t redirects;  /* most hops that are followed */
     void (*on_done)(struct http_call *call, const struct http_result *result);
     void *transfer; /* the client's */
 };

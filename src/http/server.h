@@ -74,7 +74,8 @@ struct http_response {
 
 struct http_server *http_server_new(
     struct loop *loop, const struct http_limits *limits, const struct http_handlers *handlers);
-/* Binds and listens. "host:port", port 0 = any (ret_port tells which). reuse_port: several loops on one port. */
+/* Binds and listens. "host:port", port 0 = any (ret_port tells which). reuse_port: false for the first
+ * listener of a port, which fails if anybody has it; true for further loops of the same server. */
 MUST enum err http_server_listen(
     struct http_server *server, struct slice address, bool reuse_port, uint16_t *ret_port, struct errinfo *why);
 /* Unix socket, mode 0600; a dead socket file is replaced, a live one is ERR_EXISTS. */

@@ -147,7 +147,8 @@ static bool set_flag(int fd, int level, int option) {
     return setsockopt(fd, level, option, &one, sizeof(one)) == 0;
 }
 
-/* The descriptor, or -1 with errno. */
+/* The descriptor, or -1 with errno. Whoever comes first binds alone and only then lets others of this user share the port: so the
+ * loops of one server share it, and a second server is told that it is taken. */
 static int listen_on(const struct addrinfo *address, bool reuse_port) {
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
@@ -155,7 +156,8 @@ static int listen_on(const struct addrinfo *address, bool reuse_port) {
     }
     bool good = set_flag(fd, SOL_SOCKET, SO_REUSEADDR) && (!reuse_port || set_flag(fd, SOL_SOCKET, SO_REUSEPORT)) &&
         set_flag(fd, IPPROTO_TCP, TCP_NODELAY); /* accepted sockets inherit it */
-    if (!good || bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
+    good = good && bind(fd, address->ai_addr, address->ai_addrlen) == 0 && set_flag(fd, SOL_SOCKET, SO_REUSEPORT);
+    if (!good || listen(fd, LISTEN_BACKLOG) != 0) {
         int number = errno;
         (void)close(fd); /* nothing was written to it */
         errno = number;

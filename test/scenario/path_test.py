@@ -3,8 +3,9 @@ import hashlib
 import json
 import uuid
 
+import pytest
 from sink import Answer, script
-from sluice import webhook, workspace
+from sluice import DiedAtStart, Sluice, webhook, workspace
 
 
 def test_an_event_that_was_acknowledged_arrives_at_the_webhook_once(serve, sink):
@@ -192,3 +193,16 @@ def test_events_of_an_unsupported_destination_type_are_kept_and_counted(serve, s
     row = server.destination("later")
     assert row["state"] == "unsupported" and row["behind"] == 5 and row["delivered"] == 0
     server.assert_conserved()
+
+
+def test_a_second_server_on_the_same_port_is_told_that_it_is_taken(serve, sink, tmp_path):
+    first = serve(workspace([webhook("hook", sink.url)]), env={"SLUICE_GATEWAY_THREADS": "2"})
+    (tmp_path / "second").mkdir()
+    second = Sluice(tmp_path / "second", workspace([webhook("hook", sink.url)]),
+                    env={"SLUICE_GATEWAY_THREADS": "2", "SLUICE_GATEWAY_LISTEN": f"127.0.0.1:{first.port}"})
+    with pytest.raises(DiedAtStart):
+        second.start()
+    assert f"127.0.0.1:{first.port}" in second.log()
+    for n in range(8):
+        first.track(f"e{n}")
+    sink.wait_accepted(8)
