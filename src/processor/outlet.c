@@ -81,6 +81,9 @@ void outlet_free(struct outlet *outlet) {
 void outlet_feed(struct outlet *outlet, void (*room)(void *ctx), void *ctx) {
     outlet->on_room = room;
     outlet->room_ctx = ctx;
+    pthread_mutex_lock(&outlet->lock);
+    outlet->refused = false; /* whoever was to be told is gone */
+    pthread_mutex_unlock(&outlet->lock);
 }
 
 /* ---- producer ---- */

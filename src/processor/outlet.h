@@ -25,7 +25,7 @@ struct outlet;
 
 /* Capacity in events and in bytes of the blocks that they keep alive (an empty queue takes any one event). on_ready runs on
  * `consumer` when there is something to take after outlet_take found the queue empty, and when much was scanned without any
- * event; on_room runs on `producer` when a queue that refused a push has drained to half. */
+ * event. */
 struct outlet_conf {
     struct loop *producer, *consumer;
     uint32_t events;
@@ -37,7 +37,8 @@ struct outlet *outlet_new(const struct outlet_conf *conf);
 /* Both sides have stopped using it and have run the messages that it posted to them. Releases what was not taken. */
 void outlet_free(struct outlet *outlet);
 
-/* on_room runs on `producer` when a queue that refused a push has drained to half. Called there, before the first push. */
+/* on_room runs on `producer` when a queue that refused a push has drained to half. Called there, before the first push;
+ * with NULL after the last one: takes from then on post nothing to the producer. */
 void outlet_feed(struct outlet *outlet, void (*on_room)(void *ctx), void *ctx);
 /* Takes over the reference. False: full; nothing was taken. Visible to the consumer after outlet_flush. */
 bool outlet_push(struct outlet *outlet, const struct handover *handover);

@@ -182,6 +182,7 @@ static void detach(void *arg) {
         if (lane->destination == call->destination) {
             processor->lanes[i] = processor->lanes[--processor->lane_count];
             processor_lane_leave(lane);
+            outlet_feed(lane->outlet, NULL, NULL);
             processor_rebuild_routes(processor);
             mem_free(lane);
             return;
