@@ -192,13 +192,18 @@ enum err gateway_event_add(struct enrich *enrich, uint32_t record, uint32_t node
     return framed ? OK : ERR_TOO_LARGE;
 }
 
+/* A string member of what may not even be an object; "" when there is none. */
+static struct slice text_of(const struct enrich *enrich, uint32_t node, enum field field) {
+    struct slice text = json_string(enrich->doc, json_find(enrich->doc, node, field_names[field]), enrich->arena);
+    return gateway_clean(text.len > 0 ? text : SLICE(""), enrich->arena);
+}
+
 enum err gateway_event_reject(const struct enrich *enrich, uint32_t node, enum err reason, struct store_batch *batch) {
     struct slice raw = json_raw(enrich->doc, node);
-    struct slice type = enrich->type.len > 0
-        ? enrich->type
-        : json_string(enrich->doc, json_find(enrich->doc, node, field_names[FIELD_TYPE]), enrich->arena);
+    struct slice message_id = text_of(enrich, node, FIELD_MESSAGE_ID);
     struct record_head head = head_of(enrich);
-    head.type = (uint8_t)event_type_parse(type);
+    head.message = message_id.len > 0 ? hash128(message_id) : (struct hash128){0};
+    head.type = (uint8_t)event_type_parse(enrich->type.len > 0 ? enrich->type : text_of(enrich, node, FIELD_TYPE));
     head.flags = RECORD_REJECTED | RECORD_NO_DEDUP; /* the same messageId may come again, put right */
     char *room = store_batch_add(batch, &head, slice_cstr(err_text(reason)), raw.len);
     if (room == NULL) {

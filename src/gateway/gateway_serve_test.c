@@ -116,6 +116,33 @@ static void a_bad_event_of_a_good_batch_is_kept_with_its_reason(void **state) {
     assert_int_equal(counts.events_rejected, 1);
 }
 
+static void a_rejected_event_that_comes_again_put_right_is_stored(void **state) {
+    struct testing *testing = *state;
+    testing_start(testing);
+    const char *bad = "{\"batch\":[{\"messageId\":\"m1\"},{},{},{\"messageId\":\"m2\",\"userId\":\"u1\"}]}";
+    testing_expect(testing, "POST /v1/batch", TESTING_BASIC, bad, 200, "ok");
+    assert_int_equal(store_head(testing->store), 4);
+    const char *good = "{\"batch\":[{\"messageId\":\"m1\",\"userId\":\"u1\"}]}";
+    testing_expect(testing, "POST /v1/batch", TESTING_BASIC, good, 200, "ok");
+    assert_int_equal(store_head(testing->store), 5);
+    uint64_t offsets[4];
+    size_t count = 0;
+    enum err err = store_find_message(testing->store, hash128(SLICE("m1")), offsets, COUNT_OF(offsets), &count);
+    assert_int_equal(err, OK);
+    assert_int_equal(count, 2); /* trace shows the rejected one too */
+    assert_int_equal(offsets[0], 0);
+    assert_int_equal(offsets[1], 4);
+}
+
+static void the_anonymous_id_decides_whose_event_it_is(void **state) {
+    struct testing *testing = *state;
+    testing_start(testing);
+    testing_expect(testing, "POST /v1/track", TESTING_BASIC, "{\"userId\":\"u1\",\"anonymousId\":\" a1\"}", 200, "ok");
+    struct store_block *block = NULL;
+    assert_int_equal(testing_record(testing, 0, &block)->head.user, hash64(SLICE("a1")));
+    store_block_release(block);
+}
+
 static void strict_refuses_the_whole_batch(void **state) {
     struct testing *testing = *state;
     testing->conf.strict = true;
@@ -161,6 +188,9 @@ static void requests_of_many_connections_share_appends_and_each_gets_its_answer(
         close(fds[i]);
     }
     assert_int_equal(store_head(testing->store), ROUNDS * CONNECTIONS * 3 / 4);
+    for (int i = 0; i < 2; i++) { /* both listen on the port that was told */
+        assert_true(stat_get(&testing->gateway->workers[i].stat.requests) > 0);
+    }
 }
 
 /* ---- refusals ---- */
@@ -493,9 +523,12 @@ static void a_refusal_shows_its_reason_and_never_the_key(void **state) {
     testing_expect(testing, "POST /v1/track", "Authorization: Basic c2VjcmV0X3dyaXRlX2tleTo=\r\n", TRACK, 401,
         "invalid write key\n");
     testing_expect(testing, "POST /v1/page", TESTING_BASIC, "{\"a\":}", 400, "invalid json\n");
+    testing_expect(testing, "GET /projects/secret_write_key/settings", "", NULL, 401, "invalid write key\n");
     struct feed_row rows[4];
     uint64_t missed = 0;
-    assert_int_equal(feed_read(testing->feed, 0, rows, COUNT_OF(rows), &missed), 2);
+    assert_int_equal(feed_read(testing->feed, 0, rows, COUNT_OF(rows), &missed), 3);
+    assert_string_equal(rows[2].source, "secr…");
+    assert_string_equal(rows[2].event, "/projects/{writeKey}/settings");
     assert_string_equal(rows[0].stage, "gateway");
     assert_string_equal(rows[0].outcome, "rejected");
     assert_string_equal(rows[0].source, "secr…");
@@ -607,6 +640,8 @@ int main(void) {
         TEST(segment_clients_may_have_the_write_key_in_the_body),
         TEST(a_batch_is_one_record_per_event),
         TEST(a_bad_event_of_a_good_batch_is_kept_with_its_reason),
+        TEST(a_rejected_event_that_comes_again_put_right_is_stored),
+        TEST(the_anonymous_id_decides_whose_event_it_is),
         TEST(strict_refuses_the_whole_batch),
         TEST(a_message_seen_before_is_acknowledged_and_counted),
         TEST(requests_of_many_connections_share_appends_and_each_gets_its_answer),

@@ -323,7 +323,7 @@ static void the_memo_of_ids_never_serves_another_user(void **state) {
     struct bench *bench = *state;
     assert_int_equal(
         add_batch(bench,
-            "{\"batch\":[{\"userId\":\"u1\"},{\"userId\":\"u1\"},{\"userId\":\"u1\",\"anonymousId\":\"anon-1\"},"
+            "{\"batch\":[{\"userId\":\"u2\"},{\"userId\":\"u1\"},{\"userId\":\"u1\"},{\"userId\":\"u1\",\"anonymousId\":\"anon-1\"},"
             "{\"anonymousId\":\"anon-1\"}]}",
             true),
         OK);
