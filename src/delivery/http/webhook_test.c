@@ -45,7 +45,7 @@ static enum err build(struct rig *rig, const char *config, const char *event) {
 
 static void assert_text(struct slice actual, const char *expected) {
     if (!slice_eq(actual, slice_cstr(expected))) {
-        print_error("%.*s\nis not\n%s\n", SLICE_ARG(actual), expected);
+        print_error("%.*s\nis not\n%s\n", SLICE_ARG(actual), expected != NULL ? expected : "(absent)");
     }
     assert_true(slice_eq(actual, slice_cstr(expected)));
 }
@@ -105,8 +105,10 @@ static void a_context_ip_that_is_there_stays(void **state) {
 
 static void the_event_may_choose_its_url_and_headers_and_those_keys_leave_the_body(void **state) {
     struct rig *rig = *state;
-    assert_int_equal(build(rig, PLAIN, "{\"a\": 1.50,\"fullPath\":\"https://other.example/x\",\"appendPath\":\"/y?z=1\","
-                                       "\"header\":{\"X-One\":\"1\",\"n\":10,\"o\":{\"k\": [1, \"a b\"]},\"off\":null}}"), OK);
+    assert_int_equal(build(rig, PLAIN,
+                         "{\"a\": 1.50,\"fullPath\":\"https://other.example/x\",\"appendPath\":\"/y?z=1\","
+                         "\"header\":{\"X-One\":\"1\",\"n\":10,\"o\":{\"k\": [1, \"a b\"]},\"off\":null}}"),
+        OK);
     assert_text(rig->request.url, "https://other.example/x/y?z=1");
     assert_text(rig->request.body, "{\"a\":1.50}");
     assert_header(rig, "x-one", "1");
@@ -164,14 +166,17 @@ static void get_and_delete_send_flattened_traits_or_properties(void **state) {
     struct rig *rig = *state;
     static const char get[] = "{\"webhookUrl\":\"https://example.com/in?k=v\",\"webhookMethod\":\"GET\"}";
     static const char del[] = "{\"webhookUrl\":\"https://example.com/in\",\"webhookMethod\":\"DELETE\"}";
-    assert_int_equal(build(rig, get, "{\"type\":\"track\",\"properties\":{\"b\":{\"c\":[1,{\"d\":\"x y&z\"}]},\"a\":true,"
-                                     "\"e\":[],\"\\u00e9\":1.0},\"traits\":{\"no\":1}}"), OK);
-    assert_text(rig->request.url,
-        "https://example.com/in?k=v&a=true&b.c%5B0%5D=1&b.c%5B1%5D.d=x+y%26z&e=%5B%5D&%C3%A9=1.0");
+    assert_int_equal(build(rig, get,
+                         "{\"type\":\"track\",\"properties\":{\"b\":{\"c\":[1,{\"d\":\"x y&z\"}]},\"a\":true,"
+                         "\"e\":[],\"\\u00e9\":1.0},\"traits\":{\"no\":1}}"),
+        OK);
+    assert_text(
+        rig->request.url, "https://example.com/in?k=v&a=true&b.c%5B0%5D=1&b.c%5B1%5D.d=x+y%26z&e=%5B%5D&%C3%A9=1.0");
     assert_int_equal(rig->request.method, HTTP_METHOD_GET);
     assert_int_equal(rig->request.body.len, 0);
     assert_null(header(rig, "content-type"));
-    assert_int_equal(build(rig, del, "{\"type\":\"identify\",\"traits\":{\"company\":{\"id\":7}},\"properties\":{\"no\":1}}"), OK);
+    assert_int_equal(
+        build(rig, del, "{\"type\":\"identify\",\"traits\":{\"company\":{\"id\":7}},\"properties\":{\"no\":1}}"), OK);
     assert_text(rig->request.url, "https://example.com/in?company.id=7");
     assert_int_equal(build(rig, del, "{\"type\":\"identify\",\"context\":{\"traits\":{\"a\":\"\"}}}"), OK);
     assert_text(rig->request.url, "https://example.com/in?a=");
@@ -222,12 +227,13 @@ static void settings_that_cannot_work_are_refused_by_name(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_event_goes_out_byte_for_byte, rig_open, rig_close),
-        cmocka_unit_test_setup_teardown(request_ip_fills_in_a_missing_context_ip_and_nothing_else_changes, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(
+            request_ip_fills_in_a_missing_context_ip_and_nothing_else_changes, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(a_context_ip_that_is_there_stays, rig_open, rig_close),
-        cmocka_unit_test_setup_teardown(the_event_may_choose_its_url_and_headers_and_those_keys_leave_the_body, rig_open,
-            rig_close),
-        cmocka_unit_test_setup_teardown(headers_of_the_settings_replace_defaults_and_the_events_replace_theirs, rig_open,
-            rig_close),
+        cmocka_unit_test_setup_teardown(
+            the_event_may_choose_its_url_and_headers_and_those_keys_leave_the_body, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(
+            headers_of_the_settings_replace_defaults_and_the_events_replace_theirs, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(an_event_cannot_break_out_of_its_headers_or_its_url, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(too_many_headers_are_refused, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(get_and_delete_send_flattened_traits_or_properties, rig_open, rig_close),
