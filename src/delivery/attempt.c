@@ -119,8 +119,10 @@ static void resume_sender(struct sender *sender) {
 
 static void destination_failed(struct sender *sender, const struct attempt *attempt, enum reason reason) {
     const struct delivery_conf *conf = &sender->delivery->conf;
-    struct breaker_conf breaker = {.failures = conf->breaker_failures, .time_ms = conf->breaker_time,
-        .probe_min_ms = conf->probe_min, .probe_max_ms = conf->probe_max};
+    struct breaker_conf breaker = {.failures = conf->breaker_failures,
+        .time_ms = conf->breaker_time,
+        .probe_min_ms = conf->probe_min,
+        .probe_max_ms = conf->probe_max};
     if (breaker_failure(&sender->breaker, &breaker, clock_ms(), attempt->item->offset, attempt->probe, random_u64())) {
         stat_set(&sender->stat.circuit_open, 1);
         stat_add(&sender->stat.circuit_opened, 1);
@@ -142,12 +144,12 @@ static void destination_answered(struct sender *sender) {
 
 static void count_answer(struct sender *sender, const struct http_result *result) {
     struct delivery_stat *stat = &sender->stat;
-    stat_value *counter = result->err != OK        ? &stat->no_answer
-                          : result->status == 429  ? &stat->status_429
-                          : result->status >= 500  ? &stat->status_5xx
-                          : result->status >= 400  ? &stat->status_4xx
-                          : result->status >= 300  ? &stat->status_3xx
-                                                   : &stat->status_2xx;
+    stat_value *counter = result->err != OK ? &stat->no_answer
+        : result->status == 429             ? &stat->status_429
+        : result->status >= 500             ? &stat->status_5xx
+        : result->status >= 400             ? &stat->status_4xx
+        : result->status >= 300             ? &stat->status_3xx
+                                            : &stat->status_2xx;
     stat_add(counter, 1);
     stat_add(&stat->attempts, 1);
     stat_observe(&stat->attempt, result->total_us);
@@ -159,8 +161,8 @@ static struct slice cut(struct slice s, size_t max) {
     return s.len > max ? slice_of(s.ptr, max) : s;
 }
 
-static struct outcome *add_outcome(struct attempt *attempt, const struct http_result *result, enum note_kind kind,
-    enum reason reason) {
+static struct outcome *add_outcome(
+    struct attempt *attempt, const struct http_result *result, enum note_kind kind, enum reason reason) {
     struct sender *sender = attempt->sender;
     struct courier *courier = sender->courier;
     attempt->item->reason = reason;
@@ -216,8 +218,8 @@ static void on_retryable(struct attempt *attempt, const struct http_result *resu
         destination_failed(sender, attempt, reason);
     }
     int64_t from_ms = item->first_ms > sender->window_floor_ms ? item->first_ms : sender->window_floor_ms;
-    bool exhausted = retry_exhausted(from_ms, clock_ms(), attempt->settings->window_ms, item->attempts,
-        sender->delivery->conf.min_attempts);
+    bool exhausted = retry_exhausted(
+        from_ms, clock_ms(), attempt->settings->window_ms, item->attempts, sender->delivery->conf.min_attempts);
     if (exhausted && !sender_is_away(sender)) {
         make_dead(attempt, result, REASON_RETRY_WINDOW);
     } else {
@@ -225,7 +227,8 @@ static void on_retryable(struct attempt *attempt, const struct http_result *resu
     }
 }
 
-/* Few among many: of this event, but only after some attempts, for credentials that are withdrawn look just so at first. */
+/* Few among many: of this event, but only after some attempts, for credentials that are withdrawn look just so at
+ * first. */
 static void on_refused(struct attempt *attempt, const struct http_result *result) {
     struct sender *sender = attempt->sender;
     destination_answered(sender);
@@ -239,7 +242,8 @@ static void on_refused(struct attempt *attempt, const struct http_result *result
     }
 }
 
-static void on_answered(struct attempt *attempt, const struct http_result *result, enum answer answer, enum reason reason) {
+static void on_answered(
+    struct attempt *attempt, const struct http_result *result, enum answer answer, enum reason reason) {
     struct sender *sender = attempt->sender;
     if (!attempt->own_url) {
         destination_answered(sender);
@@ -302,7 +306,8 @@ static void on_done(struct http_call *call, const struct http_result *result) {
 
 /* ---- sending ---- */
 
-static void give_up(struct sender *sender, struct item *item, enum note_kind kind, enum reason reason, const char *text) {
+static void give_up(
+    struct sender *sender, struct item *item, enum note_kind kind, enum reason reason, const char *text) {
     struct courier *courier = sender->courier;
     struct outcome *outcome = courier_add_outcome(courier, sender, item, kind, reason);
     outcome->note.text = arena_dup(&courier->outcome_arena, cut(slice_cstr(text), NOTE_TEXT_BYTES));
@@ -319,9 +324,14 @@ static enum err build(struct attempt *attempt, struct errinfo *why) {
         return e;
     }
     attempt->own_url = request.own_url;
-    attempt->call = (struct http_call){.method = request.method, .url = request.url, .headers = request.headers,
-        .header_count = request.header_count, .body = request.body, .timeout_ms = settings->timeout_ms,
-        .allow_private = settings->destination->rules.allow_private, .on_done = on_done};
+    attempt->call = (struct http_call){.method = request.method,
+        .url = request.url,
+        .headers = request.headers,
+        .header_count = request.header_count,
+        .body = request.body,
+        .timeout_ms = settings->timeout_ms,
+        .allow_private = settings->destination->rules.allow_private,
+        .on_done = on_done};
     return OK;
 }
 

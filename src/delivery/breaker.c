@@ -42,8 +42,8 @@ static void count_event(struct breaker *breaker, uint64_t event) {
     }
 }
 
-bool breaker_failure(struct breaker *breaker, const struct breaker_conf *conf, int64_t now_ms, uint64_t event, bool probe,
-    uint64_t random) {
+bool breaker_failure(struct breaker *breaker, const struct breaker_conf *conf, int64_t now_ms, uint64_t event,
+    bool probe, uint64_t random) {
     if (breaker->failures == 0) {
         breaker->first_failure_ms = now_ms;
     }

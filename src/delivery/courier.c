@@ -3,7 +3,7 @@
 #include "delivery/delivery_internal.h"
 
 enum {
-    DEPTH_MAX = 1024, /* no less than what the gateway lets in */
+    DEPTH_MAX = 1024,        /* no less than what the gateway lets in */
     CONNECTIONS_MAX = 16384, /* each destination has its own bound: this one must not tie them together */
     ARENA_CHUNK = 16 * 1024
 };
@@ -29,7 +29,8 @@ static void touch_all(struct courier *courier) {
     }
 }
 
-/* What this leaves to do is done in the loop's next iteration, so that answers and other destinations come in between. */
+/* What this leaves to do is done in the loop's next iteration, so that answers and other destinations come in between.
+ */
 void courier_work(struct courier *courier) {
     courier->working = true;
     if (courier_flush(courier)) {
@@ -80,16 +81,21 @@ static void on_note_timer(struct loop_timer *timer) {
 
 void courier_init(struct courier *courier, struct delivery *delivery) {
     const struct delivery_conf *conf = &delivery->conf;
-    *courier = (struct courier){.delivery = delivery, .loop = loop_new("delivery"), .parser = json_parser_new(DEPTH_MAX)};
+    *courier =
+        (struct courier){.delivery = delivery, .loop = loop_new("delivery"), .parser = json_parser_new(DEPTH_MAX)};
     courier->defer.on_defer = on_defer;
     courier->again_msg.on_msg = on_again;
     loop_timer_init(&courier->note_timer, courier->loop, on_note_timer);
     arena_init(&courier->outcome_arena, ARENA_CHUNK, 0);
     arena_init(&courier->save_arena, ARENA_CHUNK, 0);
     buf_init(&courier->row_text, 0);
-    struct http_client_conf client = {.connections = CONNECTIONS_MAX, .connections_per_host = 0,
-        .connect_ms = conf->connect_timeout, .allow_private = conf->allow_private, .ca_file = conf->ca_file,
-        .proxy = conf->proxy, .response_bytes = conf->response_bytes};
+    struct http_client_conf client = {.connections = CONNECTIONS_MAX,
+        .connections_per_host = 0,
+        .connect_ms = conf->connect_timeout,
+        .allow_private = conf->allow_private,
+        .ca_file = conf->ca_file,
+        .proxy = conf->proxy,
+        .response_bytes = conf->response_bytes};
     courier->client = http_client_new(courier->loop, &client);
 }
 

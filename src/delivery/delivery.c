@@ -1,4 +1,5 @@
-/* Life of delivery and calls from outside. Couriers run from delivery_new to delivery_stop; destinations are dealt out to them in turn. */
+/* Life of delivery and calls from outside. Couriers run from delivery_new to delivery_stop; destinations are dealt out
+ * to them in turn. */
 #include "delivery/delivery.h"
 
 #include <time.h>
@@ -14,8 +15,8 @@ const char *destination_state_name(enum destination_state state) {
     return names[state];
 }
 
-enum err delivery_new(const struct delivery_conf *conf, const struct delivery_deps *deps, struct delivery **ret_delivery,
-    struct errinfo *why) {
+enum err delivery_new(const struct delivery_conf *conf, const struct delivery_deps *deps,
+    struct delivery **ret_delivery, struct errinfo *why) {
     if (conf->retry_min > conf->retry_max || conf->probe_min > conf->probe_max) {
         return err_why(ERR_INVALID, why, "delivery", "retry_min must not exceed retry_max, nor probe_min probe_max");
     }
@@ -108,7 +109,8 @@ static enum err apply_one(struct delivery *delivery, struct workspace *workspace
 }
 
 /* Senders whose destination is gone, and cursors that a crash in the middle of a removal has left. */
-static enum err remove_missing(struct delivery *delivery, struct workspace *workspace, const struct beginning *beginning) {
+static enum err remove_missing(
+    struct delivery *delivery, struct workspace *workspace, const struct beginning *beginning) {
     for (size_t i = 0; i < delivery->courier_count; i++) {
         struct courier *courier = &delivery->couriers[i];
         for (size_t j = courier->sender_count; j > 0; j--) {
@@ -141,7 +143,8 @@ static bool is_first_start(const struct beginning *beginning) {
     return true;
 }
 
-static enum err apply(struct delivery *delivery, struct workspace *workspace, struct arena *arena, struct errinfo *why) {
+static enum err apply(
+    struct delivery *delivery, struct workspace *workspace, struct arena *arena, struct errinfo *why) {
     struct beginning beginning = {0};
     struct cursor_info *infos = NULL;
     enum err e = store_cursor_list(delivery->deps.store, arena, &infos, &beginning.count);
@@ -261,8 +264,8 @@ static enum err count_behind(const struct sender *sender, uint64_t *ret_behind) 
     if (sender->settings->source_count == 0) {
         return OK;
     }
-    struct store_filter filter = {.sources = sender->settings->sources, .source_count = sender->settings->source_count,
-        .target = sender->key};
+    struct store_filter filter = {
+        .sources = sender->settings->sources, .source_count = sender->settings->source_count, .target = sender->key};
     enum err e = store_count(store, &filter, sender->scanned, store_head(store), ret_behind);
     size_t again = sender->ended_count - sender->ended_at; /* counted already, and handed over once more */
     *ret_behind -= again < *ret_behind ? again : *ret_behind;
@@ -270,9 +273,15 @@ static enum err count_behind(const struct sender *sender, uint64_t *ret_behind) 
 }
 
 static enum err fill_info(struct sender *sender, struct destination_info *info) {
-    *info = (struct destination_info){.key = sender->key, .state = sender_state(sender), .counts = sender->counts,
-        .open = sender->lanes.count + sender_unloaded(sender) + sender->unnoted, .inflight = sender->inflight, .queued = outlet_length(sender->outlet),
-        .low = sender->low, .scanned = sender->scanned, .start = sender->start};
+    *info = (struct destination_info){.key = sender->key,
+        .state = sender_state(sender),
+        .counts = sender->counts,
+        .open = sender->lanes.count + sender_unloaded(sender) + sender->unnoted,
+        .inflight = sender->inflight,
+        .queued = outlet_length(sender->outlet),
+        .low = sender->low,
+        .scanned = sender->scanned,
+        .start = sender->start};
     FEED_SET(info->id, slice_cstr(sender->id));
     info->waiting = info->open - info->inflight;
     if (info->state == DESTINATION_PAUSED || info->state == DESTINATION_WAITING) {
@@ -294,7 +303,8 @@ static void list_courier(void *arg) {
     }
 }
 
-static enum err list(struct delivery *delivery, struct arena *arena, struct destination_info **ret_list, size_t *ret_count) {
+static enum err list(
+    struct delivery *delivery, struct arena *arena, struct destination_info **ret_list, size_t *ret_count) {
     size_t count = 0;
     for (size_t i = 0; i < delivery->courier_count; i++) {
         count += delivery->couriers[i].sender_count;
@@ -314,7 +324,8 @@ static enum err list(struct delivery *delivery, struct arena *arena, struct dest
     return OK;
 }
 
-enum err delivery_list(struct delivery *delivery, struct arena *arena, struct destination_info **ret_list, size_t *ret_count) {
+enum err delivery_list(
+    struct delivery *delivery, struct arena *arena, struct destination_info **ret_list, size_t *ret_count) {
     pthread_mutex_lock(&delivery->lock);
     enum err e = delivery->running ? list(delivery, arena, ret_list, ret_count) : ERR_CLOSED;
     pthread_mutex_unlock(&delivery->lock);

@@ -1,11 +1,12 @@
 /* What the files of delivery share.
  *
- * A courier is one delivery loop: its HTTP client and the outcomes that an iteration of the loop gathers. A sender is one destination on
- * a courier's loop. One iteration:
- *   answers come in ─▶ outcomes ─▶ (end of the iteration) dead letters, then notes, are written ─▶ outcomes take effect: events end,
- *   users move on ─▶ senders take and send more.
- * Nothing is sent on the strength of an outcome whose note is not written. When notes cannot be written, all sending of the courier
- * stops; outcomes are kept and written again by a timer.
+ * A courier is one delivery loop: its HTTP client and the outcomes that an iteration of the loop gathers. A sender is
+ * one destination on a courier's loop. One iteration of the loop:
+ *
+ *     answers ─▶ outcomes ─▶ dead letters, then notes, are written ─▶ events end, users move on ─▶ more is sent
+ *
+ * Nothing is sent on the strength of an outcome whose note is not written. When notes cannot be written, all sending of
+ * the courier stops; outcomes are kept and written again by a timer.
  *
  * thread: a courier and its senders belong to the courier's loop; delivery.c reaches them by loop_call. */
 #ifndef SLUICE_DELIVERY_DELIVERY_INTERNAL_H
@@ -66,23 +67,24 @@ struct sender {
     struct breaker breaker;
     struct auth auth;
     struct throttle throttle;
-    uint8_t paused;            /* enum reason; NONE = not */
+    uint8_t paused; /* enum reason; NONE = not */
     int64_t pause_probe_due_ms;
-    bool probing;              /* a probe is in flight */
-    int64_t hold_until_ms;     /* the destination asked us to (429 with Retry-After) */
-    int64_t window_floor_ms;   /* the retry window begins no earlier: the end of the last time that the destination was away */
+    bool probing;            /* a probe is in flight */
+    int64_t hold_until_ms;   /* the destination asked us to (429 with Retry-After) */
+    int64_t window_floor_ms; /* the retry window begins no earlier: the end of the last time that the destination was
+                                away */
     struct loop_timer timer;
     /* from before the restart, in arenas of their own */
     struct arena restart_arena;
     struct cursor_entry *entries; /* events begun: below scanned they are loaded first, above it they come again */
     size_t entry_count, entry_at;
-    uint64_t *ended;              /* ended already, come again */
+    uint64_t *ended; /* ended already, come again */
     size_t ended_count, ended_at;
-    int64_t load_retry_ms;        /* the log could not be read: not before */
+    int64_t load_retry_ms; /* the log could not be read: not before */
     /* saving */
     uint64_t ended_since_save;
-    int64_t dirty_since_ms;       /* 0 = clean */
-    bool save_now;                /* paused or resumed: that is part of the cursor */
+    int64_t dirty_since_ms; /* 0 = clean */
+    bool save_now;          /* paused or resumed: that is part of the cursor */
     struct delivery_stat stat;
     struct stat_group stat_group;
 };
@@ -98,8 +100,8 @@ struct outcome {
 
 struct attempt {
     struct http_call call;
-    struct attempt *next;    /* free ones; or those in flight */
-    struct attempt *before;  /* in flight */
+    struct attempt *next;   /* free ones; or those in flight */
+    struct attempt *before; /* in flight */
     struct sender *sender;
     struct item *item;
     struct sender_settings *settings;
@@ -137,10 +139,10 @@ struct delivery {
     struct delivery_deps deps;
     struct courier *couriers;
     size_t courier_count, next_courier;
-    pthread_mutex_t lock;  /* apply, list, redrive and stop: one at a time */
+    pthread_mutex_t lock; /* apply, list, redrive and stop: one at a time */
     bool running;
     pthread_mutex_t calm_lock;
-    pthread_cond_t calm;   /* a stopping courier has nothing in flight */
+    pthread_cond_t calm; /* a stopping courier has nothing in flight */
 };
 
 /* ---- settings.c ---- */
@@ -150,7 +152,8 @@ struct sender_settings *sender_settings_hold(struct sender_settings *settings);
 void sender_settings_release(struct sender_settings *settings);
 
 /* ---- sender.c: life, taking, loading ---- */
-/* Takes over the settings' reference when it succeeds. `start`: where a cursor that does not exist (or was retired) begins. */
+/* Takes over the settings' reference when it succeeds. `start`: where a cursor that does not exist (or was retired)
+ * begins. */
 MUST enum err sender_new(struct courier *courier, struct sender_settings *settings, uint64_t start,
     struct sender **ret_sender, struct errinfo *why);
 void sender_free(struct sender *sender); /* its cursor is closed, its items are freed */
@@ -186,8 +189,8 @@ void courier_cancel(struct courier *courier, const struct sender *sender); /* NU
 void courier_free_attempts(struct courier *courier);
 
 /* ---- outcome.c ---- */
-struct outcome *courier_add_outcome(struct courier *courier, struct sender *sender, struct item *item, enum note_kind kind,
-    enum reason reason);
+struct outcome *courier_add_outcome(
+    struct courier *courier, struct sender *sender, struct item *item, enum note_kind kind, enum reason reason);
 /* Writes what is gathered and lets it take effect. False: something could not be written. */
 bool courier_flush(struct courier *courier);
 /* NULL: of all. */
@@ -215,8 +218,8 @@ struct row_event {
     uint64_t source;
     uint8_t type;
 };
-void rows_post_event(struct courier *courier, const struct sender *sender, const struct row_event *event,
-    const struct note *note);
+void rows_post_event(
+    struct courier *courier, const struct sender *sender, const struct row_event *event, const struct note *note);
 void rows_post_pause(const struct sender *sender, const char *outcome, enum reason reason);
 
 #endif

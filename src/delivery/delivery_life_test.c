@@ -1,5 +1,5 @@
-/* Delivery over restarts, crashes, reloads and removals; redrive; retention; isolation. A crash is a stop whose saves all fail: what is
- * known afterwards comes from the notes alone. */
+/* Delivery over restarts, crashes, reloads and removals; redrive; retention; isolation. A crash is a stop whose saves
+ * all fail: what is known afterwards comes from the notes alone. */
 #include "delivery/delivery_testing.h"
 
 static struct sink_answer a1_fails(const char *event, unsigned number, void *ctx) {
@@ -147,8 +147,8 @@ static void a_stop_waits_for_requests_in_flight_and_repeats_nothing(void **state
 
 /* ---- reloads ---- */
 
-#define TWO                                                                                                                        \
-    "  - {id: hook, type: WEBHOOK, config: {webhookUrl: @}}\n"                                                                      \
+#define TWO \
+    "  - {id: hook, type: WEBHOOK, config: {webhookUrl: @}}\n" \
     "  - {id: late, type: WEBHOOK, config: {webhookUrl: @}}\n"
 #define TWO_CONNECTED "  - {from: web, to: hook}\n  - {from: web, to: late}\n"
 
@@ -345,7 +345,8 @@ static void a_redriven_letter_goes_to_its_destination_alone_and_only_once(void *
     rig_settle(rig, "late");
     assert_int_equal(rig_info(rig, "hook").counts.delivered + rig_info(rig, "late").counts.delivered, 1);
     assert_int_equal(rig_info(rig, "hook").counts.in + rig_info(rig, "late").counts.in, 3);
-    uint64_t left = store_dead_count(rig->store, hash64(SLICE("hook"))) + store_dead_count(rig->store, hash64(SLICE("late")));
+    uint64_t left =
+        store_dead_count(rig->store, hash64(SLICE("hook"))) + store_dead_count(rig->store, hash64(SLICE("late")));
     assert_int_equal(left, 1);
     rig_stop(rig);
 }

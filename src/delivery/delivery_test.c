@@ -237,8 +237,11 @@ static void events_that_fail_do_not_keep_the_circuit_open_against_those_that_wou
     for (unsigned i = 0; i < 10; i++) { /* several users of the same first letter need distinct keys */
         char payload[128];
         int len = snprintf(payload, sizeof payload, "{\"event\":\"x-%u\",\"anonymousId\":\"x%u\"}", i, i);
-        struct record_head head = {.received_ms = clock_ms(), .source = hash64(SLICE("web")), .user = 1000 + i,
-            .type = EVENT_TRACK, .flags = RECORD_NO_DEDUP};
+        struct record_head head = {.received_ms = clock_ms(),
+            .source = hash64(SLICE("web")),
+            .user = 1000 + i,
+            .type = EVENT_TRACK,
+            .flags = RECORD_NO_DEDUP};
         rig_append_record(rig, &head, SLICE_NONE, slice_of(payload, (size_t)len));
     }
     open_circuit(rig);

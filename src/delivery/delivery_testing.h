@@ -1,5 +1,6 @@
-/* For tests in process: a store in a directory of its own, a processor, delivery, and a sink that answers by a script. Nothing sleeps:
- * waiting means blocking on a condition or on an answer, with a deadline that only a failure reaches. */
+/* For tests in process: a store in a directory of its own, a processor, delivery, and a sink that answers by a script.
+ * Nothing sleeps: waiting means blocking on a condition or on an answer, with a deadline that only a failure reaches.
+ */
 #ifndef SLUICE_DELIVERY_DELIVERY_TESTING_H
 #define SLUICE_DELIVERY_DELIVERY_TESTING_H
 
@@ -56,8 +57,11 @@ static inline struct sink_answer sink_says_ok(const char *event, unsigned number
 
 static inline void sink_respond(struct http_request *request, const struct sink_answer *answer) {
     struct http_header retry_after = {SLICE("Retry-After"), slice_cstr(answer->retry_after)};
-    struct http_response response = {.status = answer->status, .content_type = SLICE("text/plain"), .body = SLICE("said the sink"),
-        .headers = &retry_after, .header_count = answer->retry_after != NULL ? 1 : 0};
+    struct http_response response = {.status = answer->status,
+        .content_type = SLICE("text/plain"),
+        .body = SLICE("said the sink"),
+        .headers = &retry_after,
+        .header_count = answer->retry_after != NULL ? 1 : 0};
     http_respond(request, &response);
 }
 
@@ -97,9 +101,16 @@ static inline void sink_on_request(void *ctx, struct http_request *request) {
 
 static inline void sink_listen(void *arg) {
     struct sink *sink = arg;
-    static const struct http_limits limits = {.header_bytes = 65536, .body_bytes = 1 << 20, .inflated_bytes = 1 << 20,
-        .connections = 1000, .requests = 1000, .buffered_bytes = 1 << 26, .header_ms = 600000, .body_ms = 600000,
-        .idle_ms = INT64_C(1) << 40, .write_ms = 600000};
+    static const struct http_limits limits = {.header_bytes = 65536,
+        .body_bytes = 1 << 20,
+        .inflated_bytes = 1 << 20,
+        .connections = 1000,
+        .requests = 1000,
+        .buffered_bytes = 1 << 26,
+        .header_ms = 600000,
+        .body_ms = 600000,
+        .idle_ms = INT64_C(1) << 40,
+        .write_ms = 600000};
     struct http_handlers handlers = {.on_request = sink_on_request, .ctx = sink};
     sink->server = http_server_new(sink->loop, &limits, &handlers);
     struct errinfo why = {0};
@@ -144,7 +155,8 @@ static inline void sink_close(struct sink *sink) {
     pthread_cond_destroy(&sink->changed);
 }
 
-static inline void sink_set(struct sink *sink, struct sink_answer (*answer)(const char *, unsigned, void *), void *ctx) {
+static inline void sink_set(
+    struct sink *sink, struct sink_answer (*answer)(const char *, unsigned, void *), void *ctx) {
     pthread_mutex_lock(&sink->lock);
     sink->answer = answer;
     sink->ctx = ctx;
@@ -224,7 +236,8 @@ struct rig {
 static inline struct workspace *rig_workspace(struct rig *rig, const char *destinations, const char *connections) {
     static const struct workspace_types types = {.check = delivery_check};
     char yaml[4096];
-    snprintf(yaml, sizeof yaml, "version: 1\nworkspace: {id: t, name: T}\nsources:\n  - {id: web, write_key: wk}\ndestinations:\n");
+    snprintf(yaml, sizeof yaml,
+        "version: 1\nworkspace: {id: t, name: T}\nsources:\n  - {id: web, write_key: wk}\ndestinations:\n");
     for (const char *c = destinations; *c != '\0'; c++) { /* @ stands for the sink's URL */
         size_t len = strlen(yaml);
         if (*c == '@') {
@@ -253,10 +266,13 @@ static inline void rig_start(struct rig *rig, const char *destinations, const ch
     struct workspace *workspace = rig_workspace(rig, destinations, connections);
     rig->cell = workspace_cell_new(workspace);
     rig->feed = feed_new();
-    struct processor_deps processor = {.store = rig->store, .feed = rig->feed, .cell = rig->cell,
-        .retention_ms = rig->store_conf.retention_age};
+    struct processor_deps processor = {
+        .store = rig->store, .feed = rig->feed, .cell = rig->cell, .retention_ms = rig->store_conf.retention_age};
     assert_int_equal(processor_new(&rig->processor_conf, &processor, &rig->processor, &why), OK);
-    struct delivery_deps delivery = {.store = rig->store, .processor = rig->processor, .feed = rig->feed, .cell = rig->cell,
+    struct delivery_deps delivery = {.store = rig->store,
+        .processor = rig->processor,
+        .feed = rig->feed,
+        .cell = rig->cell,
         .retention_ms = rig->store_conf.retention_age};
     assert_int_equal(delivery_new(&rig->delivery_conf, &delivery, &rig->delivery, &why), OK);
     assert_int_equal(delivery_apply(rig->delivery, workspace, &why), OK);
@@ -286,8 +302,8 @@ static inline int rig_setup(void **state) {
     snprintf(rig->dir, sizeof rig->dir, "/tmp/sluice-test-XXXXXX");
     assert_non_null(mkdtemp(rig->dir));
     arena_init(&rig->arena, 4096, 0);
-    struct knob_section sections[] = {store_conf_section(&rig->store_conf), processor_conf_section(&rig->processor_conf),
-        delivery_conf_section(&rig->delivery_conf)};
+    struct knob_section sections[] = {store_conf_section(&rig->store_conf),
+        processor_conf_section(&rig->processor_conf), delivery_conf_section(&rig->delivery_conf)};
     for (size_t i = 0; i < COUNT_OF(sections); i++) {
         knob_defaults(&sections[i], &rig->arena);
     }
@@ -340,7 +356,8 @@ static inline void rig_on_appended(struct store_batch *batch) {
 }
 
 /* Durable when it returns. */
-static inline void rig_append_record(struct rig *rig, const struct record_head *head, struct slice why, struct slice payload) {
+static inline void rig_append_record(
+    struct rig *rig, const struct record_head *head, struct slice why, struct slice payload) {
     struct rig_append append = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     store_batch_init(&append.batch, rig->append_loop, rig_on_appended);
     char *room = store_batch_add(&append.batch, head, why, payload.len);
@@ -359,10 +376,13 @@ static inline void rig_append_record(struct rig *rig, const struct record_head *
 /* A track event; the user is the name's first letter. */
 static inline void rig_track(struct rig *rig, const char *name) {
     char payload[256];
-    int len = snprintf(payload, sizeof payload, "{\"type\":\"track\",\"event\":\"%s\",\"anonymousId\":\"%c\",\"messageId\":\"m-%s\"}",
-        name, name[0], name);
-    struct record_head head = {.received_ms = clock_ms(), .source = hash64(SLICE("web")), .user = hash64(slice_of(name, 1)),
-        .type = EVENT_TRACK, .flags = RECORD_NO_DEDUP};
+    int len = snprintf(payload, sizeof payload,
+        "{\"type\":\"track\",\"event\":\"%s\",\"anonymousId\":\"%c\",\"messageId\":\"m-%s\"}", name, name[0], name);
+    struct record_head head = {.received_ms = clock_ms(),
+        .source = hash64(SLICE("web")),
+        .user = hash64(slice_of(name, 1)),
+        .type = EVENT_TRACK,
+        .flags = RECORD_NO_DEDUP};
     rig_append_record(rig, &head, SLICE_NONE, slice_of(payload, (size_t)len));
 }
 

@@ -1,5 +1,6 @@
-/* Kinds of destination: what turns an event into a request. Core owns all else: order, retries, time-outs, limits, metrics, redaction.
- * A kind is pure: its settings and the event decide, no clock, no state, no I/O. One row per type in kind.c. */
+/* Kinds of destination: what turns an event into a request. Core owns all else: order, retries, time-outs, limits,
+ * metrics, redaction. A kind is pure: its settings and the event decide, no clock, no state, no I/O. One row per type
+ * in kind.c. */
 #ifndef SLUICE_DELIVERY_KIND_H
 #define SLUICE_DELIVERY_KIND_H
 
@@ -20,7 +21,8 @@ struct delivery_kind {
     /* Settings from the destination's config (raw JSON). *ret_settings lives in `arena`. Errors name the key. */
     enum err (*open)(struct slice config, struct json_parser *parser, struct arena *arena, const void **ret_settings,
         struct errinfo *why);
-    /* JSON_PADDING bytes stand behind `event`. The request points into `event`, the settings and `arena`. ERR_INVALID, ERR_TOO_LARGE. */
+    /* JSON_PADDING bytes stand behind `event`. The request points into `event`, the settings and `arena`. ERR_INVALID,
+     * ERR_TOO_LARGE. */
     enum err (*build)(const void *settings, struct slice event, struct json_parser *parser, struct arena *arena,
         struct kind_request *ret_request, struct errinfo *why);
 };

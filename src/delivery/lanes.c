@@ -1,4 +1,5 @@
-/* See lanes.h. Users: linear probing with backward-shift deletion, at most half full. Waiting items: a binary heap by due_ms. */
+/* See lanes.h. Users: linear probing with backward-shift deletion, at most half full. Waiting items: a binary heap by
+ * due_ms. */
 #include "delivery/lanes.h"
 
 enum { USERS_MIN = 64 };

@@ -1,37 +1,34 @@
-/* The open events of one destination: taken from its outlet and not ended. At most one per user is ready, waiting or in flight;
- * the others stand behind it in the order of the log.
+/* The open events of one destination: taken from its outlet and not ended. At most one per user is ready, waiting or in
+ * flight; the others stand behind it in the order of the log.
  *
  *   add ─▶ BEHIND ─▶ READY ─▶ TAKEN ─▶ end ─▶ (the next of the same user)
  *                      ▲         │
  *                      └ WAITING ◀┘ wait(due)
- * Memory: the lists are threads through the items, which are the caller's. Not thread-safe: the destination's loop owns it. */
+ *
+ * Memory: the lists are threads through the items, which are the caller's. Not thread-safe: the destination's loop owns
+ * it. */
 #ifndef SLUICE_DELIVERY_LANES_H
 #define SLUICE_DELIVERY_LANES_H
 
 #include "base/arena.h"
 
-enum item_state {
-    ITEM_BEHIND,
-    ITEM_READY,
-    ITEM_WAITING,
-    ITEM_TAKEN
-};
+enum item_state { ITEM_BEHIND, ITEM_READY, ITEM_WAITING, ITEM_TAKEN };
 
 struct item {
-    struct item *older, *newer;               /* all items, by offset */
-    struct item *behind;                      /* the next of the same user */
+    struct item *older, *newer; /* all items, by offset */
+    struct item *behind;        /* the next of the same user */
     struct item *ready_before, *ready_after;
     uint64_t offset, user, source;
-    int64_t received_ms, first_ms, due_ms;    /* due_ms: not before; 0 = at once */
-    char *payload;                            /* on the heap; NULL = in the log only */
+    int64_t received_ms, first_ms, due_ms; /* due_ms: not before; 0 = at once */
+    char *payload;                         /* on the heap; NULL = in the log only */
     uint32_t payload_len;
     uint32_t heap_slot;
     uint16_t attempts, status;
     uint8_t reason;
-    uint8_t type;                             /* enum event_type */
-    uint8_t state;                            /* enum item_state */
+    uint8_t type;  /* enum event_type */
+    uint8_t state; /* enum item_state */
     bool ordered;
-    bool ending;                              /* its end is being written: it is not sent and not ended again */
+    bool ending; /* its end is being written: it is not sent and not ended again */
 };
 
 struct user_lane {

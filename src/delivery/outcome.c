@@ -1,7 +1,7 @@
 /* Outcomes: gathered during an iteration, written together, then they take effect.
  *
- * Order of writing: a dead letter before the note that refers to it; all notes before any event of the same user goes on. What could not
- * be written stays at the front of the list. */
+ * Order of writing: a dead letter before the note that refers to it; all notes before any event of the same user goes
+ * on. What could not be written stays at the front of the list. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -12,8 +12,8 @@ enum {
     RETRY_MS = 1000
 };
 
-struct outcome *courier_add_outcome(struct courier *courier, struct sender *sender, struct item *item, enum note_kind kind,
-    enum reason reason) {
+struct outcome *courier_add_outcome(
+    struct courier *courier, struct sender *sender, struct item *item, enum note_kind kind, enum reason reason) {
     if (courier->outcome_count == courier->outcome_room) {
         courier->outcome_room = courier->outcome_room > 0 ? courier->outcome_room * 2 : 64;
         courier->outcomes = mem_resize(courier->outcomes, courier->outcome_room * sizeof *courier->outcomes);
@@ -55,14 +55,25 @@ static enum err write_letter(struct courier *courier, struct outcome *outcome) {
     const struct record_head *head = &block->records[0].head;
     const struct source *source = workspace_source_by_key(sender->settings->workspace, head->source);
     struct slice payload = item->payload != NULL ? slice_of(item->payload, item->payload_len) : SLICE_NONE;
-    struct dead_letter letter = {.at_ms = outcome->note.at_ms, .received_ms = head->received_ms, .offset = item->offset,
-        .destination = sender->key, .source = head->source, .user = head->user, .message = head->message,
-        .attempts = item->attempts, .status = item->status, .type = head->type, .reason = outcome->note.reason,
-        .destination_id = slice_cstr(sender->id), .source_id = source != NULL ? source->id : SLICE_NONE,
+    struct dead_letter letter = {.at_ms = outcome->note.at_ms,
+        .received_ms = head->received_ms,
+        .offset = item->offset,
+        .destination = sender->key,
+        .source = head->source,
+        .user = head->user,
+        .message = head->message,
+        .attempts = item->attempts,
+        .status = item->status,
+        .type = head->type,
+        .reason = outcome->note.reason,
+        .destination_id = slice_cstr(sender->id),
+        .source_id = source != NULL ? source->id : SLICE_NONE,
         .message_id = payload.ptr != NULL ? message_id_of(courier, payload) : SLICE_NONE,
         .text = outcome->note.text.len > 0 && item->status == 0 ? outcome->note.text
-                                                              : slice_cstr(reason_text(outcome->note.reason)),
-        .request = outcome->request, .response = outcome->response, .payload = block->records[0].payload};
+                                                                : slice_cstr(reason_text(outcome->note.reason)),
+        .request = outcome->request,
+        .response = outcome->response,
+        .payload = block->records[0].payload};
     uint64_t id = 0;
     e = store_dead_put(courier->delivery->deps.store, &letter, &id);
     store_block_release(block);

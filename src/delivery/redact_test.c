@@ -23,10 +23,13 @@ static void secrets_in_headers_are_starred_and_the_rest_is_kept(void **state) {
         {SLICE("COOKIE"), SLICE("sid=1")},
         {SLICE("X-Plan"), SLICE("gold")},
     };
-    struct http_call call = {.method = HTTP_METHOD_POST, .url = SLICE("https://example.com/in"), .headers = headers,
+    struct http_call call = {.method = HTTP_METHOD_POST,
+        .url = SLICE("https://example.com/in"),
+        .headers = headers,
         .header_count = COUNT_OF(headers)};
-    assert_redacted(&call, "POST https://example.com/in\ncontent-type: application/json\nAuthorization: ***\n"
-                           "X-Api-Key: ***\nCOOKIE: ***\nX-Plan: gold\n");
+    assert_redacted(&call,
+        "POST https://example.com/in\ncontent-type: application/json\nAuthorization: ***\n"
+        "X-Api-Key: ***\nCOOKIE: ***\nX-Plan: gold\n");
 }
 
 static void secrets_in_the_url_are_starred(void **state) {

@@ -58,7 +58,8 @@ static enum err redrive_letter(struct delivery *delivery, const struct dead_lett
         return err_why(ERR_EXISTS, why, "", "dead letter %lu was redriven already", letter->id);
     }
     if (letter->destination == 0) {
-        return err_why(ERR_UNSUPPORTED, why, "", "dead letter %lu was refused by the gateway: it is no valid event", letter->id);
+        return err_why(
+            ERR_UNSUPPORTED, why, "", "dead letter %lu was refused by the gateway: it is no valid event", letter->id);
     }
     struct workspace *workspace = workspace_cell_get(delivery->deps.cell);
     enum err e = check_way(workspace, letter, why);
@@ -66,8 +67,13 @@ static enum err redrive_letter(struct delivery *delivery, const struct dead_lett
     if (e != OK) {
         return e;
     }
-    struct record_head head = {.received_ms = clock_ms(), .source = letter->source, .user = letter->user,
-        .message = letter->message, .target = letter->destination, .type = letter->type, .flags = RECORD_NO_DEDUP};
+    struct record_head head = {.received_ms = clock_ms(),
+        .source = letter->source,
+        .user = letter->user,
+        .message = letter->message,
+        .target = letter->destination,
+        .type = letter->type,
+        .flags = RECORD_NO_DEDUP};
     e = append_and_wait(delivery, &head, letter->payload);
     if (e != OK) {
         return err_why(e, why, "", "dead letter %lu cannot be put into the log: %s", letter->id, err_text(e));

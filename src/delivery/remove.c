@@ -9,10 +9,7 @@
 #include "base/log.h"
 #include "base/loop_call.h"
 
-enum {
-    NOTES_PER_WRITE = 200,
-    READ_BYTES = 1024 * 1024
-};
+enum { NOTES_PER_WRITE = 200, READ_BYTES = 1024 * 1024 };
 
 static void quiet(void *arg) {
     struct sender *sender = arg;
@@ -53,8 +50,11 @@ static enum err expire_block(const struct delivery *delivery, uint64_t destinati
         if ((record->head.flags & RECORD_REJECTED) != 0) {
             continue;
         }
-        notes[count++] = (struct note){.destination = destination, .offset = record->offset, .at_ms = clock_ms(),
-            .kind = NOTE_EXPIRED, .reason = REASON_DESTINATION_REMOVED};
+        notes[count++] = (struct note){.destination = destination,
+            .offset = record->offset,
+            .at_ms = clock_ms(),
+            .kind = NOTE_EXPIRED,
+            .reason = REASON_DESTINATION_REMOVED};
         counts->in++;
         counts->expired++;
         if (count == NOTES_PER_WRITE) {
@@ -78,8 +78,8 @@ static enum err expire_behind(struct sender *sender) {
     if (e != OK) {
         return e;
     }
-    struct store_filter filter = {.sources = settings->sources, .source_count = settings->source_count,
-        .target = sender->key};
+    struct store_filter filter = {
+        .sources = settings->sources, .source_count = settings->source_count, .target = sender->key};
     while (e == OK && sender->scanned < head) {
         struct store_block *block = NULL;
         e = store_read(reader, &filter, READ_BYTES, &block);
@@ -108,8 +108,8 @@ enum err delivery_remove_sender(struct sender *sender) {
         e = store_cursor_retire(sender->cursor);
     }
     if (e != OK) { /* the next apply, or the next start, finds the cursor and goes on */
-        LOG(ERROR, "delivery", "a removed destination's cursor cannot be retired", "destination=%s error=%s", sender->id,
-            err_name(e));
+        LOG(ERROR, "delivery", "a removed destination's cursor cannot be retired", "destination=%s error=%s",
+            sender->id, err_name(e));
     } else {
         LOG(INFO, "delivery", "destination removed", "destination=%s expired=%lu", sender->id, sender->counts.expired);
     }
@@ -129,14 +129,18 @@ enum err delivery_retire_orphan(struct delivery *delivery, const struct cursor_i
         return e;
     }
     for (size_t i = 0; e == OK && i < state.open_count; i++) {
-        struct note note = {.destination = info->destination, .offset = state.open[i].offset, .at_ms = clock_ms(),
-            .kind = NOTE_EXPIRED, .reason = REASON_DESTINATION_REMOVED};
+        struct note note = {.destination = info->destination,
+            .offset = state.open[i].offset,
+            .at_ms = clock_ms(),
+            .kind = NOTE_EXPIRED,
+            .reason = REASON_DESTINATION_REMOVED};
         bool counted = note.offset < state.scanned;
         state.counts.in += counted ? 0 : 1;
         state.counts.expired++;
         e = store_note(store, &note, 1);
     }
-    LOG(WARN, "delivery", "a destination was removed while it was not looked after: what it had not read is not counted",
+    LOG(WARN, "delivery",
+        "a destination was removed while it was not looked after: what it had not read is not counted",
         "destination=%.*s open=%zu read_to=%lu", SLICE_ARG(info->id), state.open_count, state.scanned);
     if (e == OK) {
         state.open_count = 0;

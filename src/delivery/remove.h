@@ -1,7 +1,8 @@
-/* Destinations that are gone from the workspace: everything that they had not ended is expired, counted and noted; then their cursor no
- * longer holds the log.
+/* Destinations that are gone from the workspace: everything that they had not ended is expired, counted and noted; then
+ * their cursor no longer holds the log.
  *
- * thread: a caller of delivery's, under delivery->lock. Blocks: a destination that was far behind is read to the head of the log. */
+ * thread: a caller of delivery's, under delivery->lock. Blocks: a destination that was far behind is read to the head
+ * of the log. */
 #ifndef SLUICE_DELIVERY_REMOVE_H
 #define SLUICE_DELIVERY_REMOVE_H
 

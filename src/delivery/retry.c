@@ -51,6 +51,7 @@ int64_t retry_pause(int64_t min_ms, int64_t max_ms, unsigned attempts, uint64_t 
     return 1 + (int64_t)(random % (uint64_t)longest);
 }
 
-bool retry_exhausted(int64_t window_from_ms, int64_t now_ms, int64_t window_ms, uint64_t attempts, uint64_t min_attempts) {
+bool retry_exhausted(
+    int64_t window_from_ms, int64_t now_ms, int64_t window_ms, uint64_t attempts, uint64_t min_attempts) {
     return attempts >= min_attempts && now_ms - window_from_ms >= window_ms;
 }

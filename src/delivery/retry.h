@@ -14,13 +14,15 @@ enum answer {
     ANSWER_DEAD,      /* any other 3xx, 4xx */
 };
 
-/* err: OK when a status line came; ERR_TIMEOUT, ERR_DENIED, else the network. ret_reason: NONE for DELIVERED and for a status to retry. */
+/* err: OK when a status line came; ERR_TIMEOUT, ERR_DENIED, else the network. ret_reason: NONE for DELIVERED and for a
+ * status to retry. */
 enum answer retry_classify(enum err err, int status, enum reason *ret_reason);
 
 /* Pause before attempt `attempts` + 1: evenly anywhere in 1 .. min(max_ms, min_ms * 2^(attempts-1)). attempts >= 1. */
 int64_t retry_pause(int64_t min_ms, int64_t max_ms, unsigned attempts, uint64_t random);
 
 /* True when an event that has failed `attempts` times is given up. */
-bool retry_exhausted(int64_t window_from_ms, int64_t now_ms, int64_t window_ms, uint64_t attempts, uint64_t min_attempts);
+bool retry_exhausted(
+    int64_t window_from_ms, int64_t now_ms, int64_t window_ms, uint64_t attempts, uint64_t min_attempts);
 
 #endif

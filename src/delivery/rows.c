@@ -34,15 +34,18 @@ static void set_from_payload(struct courier *courier, struct feed_row *row, stru
     arena_fini(&arena);
 }
 
-void rows_post_event(struct courier *courier, const struct sender *sender, const struct row_event *event,
-    const struct note *note) {
+void rows_post_event(
+    struct courier *courier, const struct sender *sender, const struct row_event *event, const struct note *note) {
     struct feed *feed = courier->delivery->deps.feed;
     bool went_well = note->kind == NOTE_DELIVERED || note->kind == NOTE_FILTERED;
     if (went_well && !feed_wanted(feed)) {
         return;
     }
-    struct feed_row row = {.at_ms = note->at_ms, .offset = note->offset, .latency_us = note->duration_us,
-        .status = note->status, .attempt = note->attempt};
+    struct feed_row row = {.at_ms = note->at_ms,
+        .offset = note->offset,
+        .latency_us = note->duration_us,
+        .status = note->status,
+        .attempt = note->attempt};
     const struct source *source = workspace_source_by_key(sender->settings->workspace, event->source);
     FEED_SET(row.stage, SLICE("delivery"));
     FEED_SET(row.outcome, slice_cstr(outcome_name(note->kind)));

@@ -19,8 +19,12 @@ static void gather_open(struct sender *sender, struct arena *arena, struct curso
     size_t left = sender->entry_count - sender->entry_at;
     state->open = ARENA_ARRAY(arena, struct cursor_entry, sender->lanes.count + left + 1);
     for (const struct item *item = sender->lanes.oldest; item != NULL; item = item->newer) {
-        state->open[state->open_count++] = (struct cursor_entry){.offset = item->offset, .first_ms = item->first_ms,
-            .due_ms = item->due_ms, .attempts = item->attempts, .status = item->status, .reason = item->reason};
+        state->open[state->open_count++] = (struct cursor_entry){.offset = item->offset,
+            .first_ms = item->first_ms,
+            .due_ms = item->due_ms,
+            .attempts = item->attempts,
+            .status = item->status,
+            .reason = item->reason};
     }
     for (size_t i = 0; i < left; i++) {
         state->open[state->open_count++] = sender->entries[sender->entry_at + i];
@@ -29,8 +33,8 @@ static void gather_open(struct sender *sender, struct arena *arena, struct curso
 
 enum err sender_save(struct sender *sender) {
     struct arena *arena = &sender->courier->save_arena;
-    struct cursor_state state = {.start = sender->start, .scanned = sender->scanned, .counts = sender->counts,
-        .paused = sender->paused};
+    struct cursor_state state = {
+        .start = sender->start, .scanned = sender->scanned, .counts = sender->counts, .paused = sender->paused};
     gather_open(sender, arena, &state);
     state.ended_count = sender->ended_count - sender->ended_at;
     state.ended = state.ended_count > 0 ? sender->ended + sender->ended_at : NULL;

@@ -1,5 +1,6 @@
-/* A sender: one destination. Its turn (sender_pump): load what was open before the restart, take, end what is too old, send as far as
- * concurrency, rate, pauses and the circuit allow, and set one timer for the soonest thing that time will change. */
+/* A sender: one destination. Its turn (sender_pump): load what was open before the restart, take, end what is too old,
+ * send as far as concurrency, rate, pauses and the circuit allow, and set one timer for the soonest thing that time
+ * will change. */
 #include "delivery/delivery_internal.h"
 
 #include <stdio.h>
@@ -57,8 +58,8 @@ static void restore(struct sender *sender, const struct cursor_state *state) {
 
 static enum err open_cursor(struct sender *sender, uint64_t start) {
     struct cursor_state state = {0};
-    enum err e = store_cursor_open(sender->delivery->deps.store, sender->key, sender->settings->destination->id, start, &sender->restart_arena,
-        &sender->cursor, &state);
+    enum err e = store_cursor_open(sender->delivery->deps.store, sender->key, sender->settings->destination->id, start,
+        &sender->restart_arena, &sender->cursor, &state);
     if (e != OK) {
         return e;
     }
@@ -66,8 +67,8 @@ static enum err open_cursor(struct sender *sender, uint64_t start) {
     return OK;
 }
 
-enum err sender_new(struct courier *courier, struct sender_settings *settings, uint64_t start, struct sender **ret_sender,
-    struct errinfo *why) {
+enum err sender_new(struct courier *courier, struct sender_settings *settings, uint64_t start,
+    struct sender **ret_sender, struct errinfo *why) {
     struct sender *sender = mem_alloc(sizeof *sender);
     const struct destination *destination = settings->destination;
     int64_t now_ms = clock_ms();
@@ -81,15 +82,16 @@ enum err sender_new(struct courier *courier, struct sender_settings *settings, u
     if (e != OK) {
         arena_fini(&sender->restart_arena);
         mem_free(sender);
-        return err_why(e, why, "", "the cursor of destination %.*s cannot be opened: %s", SLICE_ARG(destination->id), err_text(e));
+        return err_why(
+            e, why, "", "the cursor of destination %.*s cannot be opened: %s", SLICE_ARG(destination->id), err_text(e));
     }
     lanes_init(&sender->lanes);
     breaker_init(&sender->breaker);
     throttle_init(&sender->throttle, destination->rules.rate, now_ms);
     loop_timer_init(&sender->timer, courier->loop, on_timer);
     sender->outlet = processor_outlet_new(courier->delivery->deps.processor, courier->loop, on_ready, sender);
-    sender->stat_group = (struct stat_group){.module = "delivery", .info = stat_infos,
-        .info_count = COUNT_OF(stat_infos), .base = &sender->stat};
+    sender->stat_group = (struct stat_group){
+        .module = "delivery", .info = stat_infos, .info_count = COUNT_OF(stat_infos), .base = &sender->stat};
     set_label(&sender->stat_group, sender->id);
     stat_group_add(&sender->stat_group);
     *ret_sender = sender;
@@ -229,7 +231,7 @@ static int64_t next_wake_ms(struct sender *sender, int64_t now_ms, int64_t expir
             wake_ms = soonest(wake_ms, throttle_due_ms(&sender->throttle));
         }
     } else if ((state == DESTINATION_WAITING || state == DESTINATION_PAUSED) && !sender->probing &&
-               (sender->lanes.count > 0 || sender->outlet_has_more)) {
+        (sender->lanes.count > 0 || sender->outlet_has_more)) {
         wake_ms = soonest(wake_ms, sender_probe_due_ms(sender));
     }
     if (sender->dirty_since_ms != 0) {

@@ -1,6 +1,8 @@
-/* How events come to a sender: those that were open before the restart, from the log; then what the processor hands over.
+/* How events come to a sender: those that were open before the restart, from the log; then what the processor hands
+ * over.
  *
- * The open ones of before come first, so that order per user holds over a restart. They are read a few per turn, for their users. */
+ * The open ones of before come first, so that order per user holds over a restart. They are read a few per turn, for
+ * their users. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "delivery/delivery_internal.h"
@@ -9,7 +11,8 @@ enum {
     LOAD_PER_TURN = 64,
     TAKE_AT_ONCE = 64,
     TAKE_PER_TURN = 1024,
-    READY_AHEAD = 2, /* times the requests in flight: how many ready events are held so that no slot waits for the next turn */
+    READY_AHEAD =
+        2, /* times the requests in flight: how many ready events are held so that no slot waits for the next turn */
     PROBE_TAKES = 16, /* events of users that wait already, before the search for a fresh one ends */
     LOAD_RETRY_MS = 1000
 };
@@ -27,7 +30,8 @@ static void keep_payload(struct sender *sender, struct item *item, struct slice 
     }
 }
 
-static void open_item(struct sender *sender, const struct record *record, const struct cursor_entry *known, int64_t now_ms) {
+static void open_item(
+    struct sender *sender, const struct record *record, const struct cursor_entry *known, int64_t now_ms) {
     struct item *item = mem_alloc(sizeof *item);
     item->offset = record->offset;
     item->user = record->head.user;
@@ -104,8 +108,8 @@ bool sender_load(struct sender *sender) {
         }
         enum err e = load_entry(sender, &sender->entries[sender->entry_at], now_ms);
         if (e != OK) {
-            LOG(ERROR, "delivery", "cannot read an open event from the log", "destination=%s offset=%lu error=%s", sender->id,
-                sender->entries[sender->entry_at].offset, err_name(e));
+            LOG(ERROR, "delivery", "cannot read an open event from the log", "destination=%s offset=%lu error=%s",
+                sender->id, sender->entries[sender->entry_at].offset, err_name(e));
             sender->load_retry_ms = now_ms + LOAD_RETRY_MS;
             return true;
         }
@@ -173,7 +177,7 @@ void sender_take(struct sender *sender, int64_t now_ms) {
     size_t target = (size_t)sender->settings->concurrency * READY_AHEAD;
     size_t taken = 0;
     while (sender->outlet_has_more && sender->lanes.ready_count < target &&
-           sender->lanes.count < sender->delivery->conf.open_events) {
+        sender->lanes.count < sender->delivery->conf.open_events) {
         if (taken >= TAKE_PER_TURN) {
             courier_touch(sender->courier, sender); /* the rest in the next turn: others come in between */
             return;
@@ -185,7 +189,7 @@ void sender_take(struct sender *sender, int64_t now_ms) {
 void sender_take_one(struct sender *sender, int64_t now_ms) {
     size_t before = sender->lanes.count;
     while (sender->outlet_has_more && sender->lanes.ready_count == 0 && sender->lanes.count < before + PROBE_TAKES &&
-           sender->lanes.count < sender->delivery->conf.open_events) {
+        sender->lanes.count < sender->delivery->conf.open_events) {
         take_some(sender, 1, now_ms);
     }
 }

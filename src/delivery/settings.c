@@ -3,7 +3,8 @@
 
 enum { DEPTH_MAX = 128, ARENA_CHUNK = 8192 };
 
-static size_t connected_sources(const struct workspace_info *info, const struct destination *destination, uint64_t *out) {
+static size_t connected_sources(
+    const struct workspace_info *info, const struct destination *destination, uint64_t *out) {
     size_t count = 0;
     for (size_t i = 0; i < info->connection_count; i++) {
         if (info->connections[i].destination == destination) {

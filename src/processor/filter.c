@@ -1,5 +1,6 @@
 /* The rules, in the order in which they are asked. Facts: the integrations object is keyed by the display name of the
- * destination's type; consent has three notations in the destination's settings; event lists apply to track events alone. */
+ * destination's type; consent has three notations in the destination's settings; event lists apply to track events
+ * alone. */
 #include "processor/filter.h"
 
 #include "base/buf.h"
@@ -88,10 +89,10 @@ static bool event_mentions(const struct filter *filter, enum known *cache, struc
 }
 
 /* The settings as a document, valid until the next call; false when they have no key of that name. */
-static bool settings_with(struct filter *filter, const struct destination *destination, struct slice quoted_key,
-    struct json_doc *ret_doc) {
+static bool settings_with(
+    struct filter *filter, const struct destination *destination, struct slice quoted_key, struct json_doc *ret_doc) {
     return mentions(destination->config, quoted_key) &&
-           parse_object(filter->config_parser, &filter->config_padded, destination->config, ret_doc);
+        parse_object(filter->config_parser, &filter->config_padded, destination->config, ret_doc);
 }
 
 /* ---- message types ---- */
@@ -120,7 +121,7 @@ static struct slice message_type(struct filter *filter) {
 static bool identify_is_off(struct filter *filter, const struct destination *destination) {
     struct json_doc config;
     return settings_with(filter, destination, SLICE("\"enableServerSideIdentify\""), &config) &&
-           json_is(&config, json_find(&config, 0, SLICE("enableServerSideIdentify")), JSON_FALSE);
+        json_is(&config, json_find(&config, 0, SLICE("enableServerSideIdentify")), JSON_FALSE);
 }
 
 static bool type_passes(struct filter *filter, const struct destination *destination) {
@@ -172,7 +173,7 @@ struct consent { /* of the event: context.consentManagement */
 static bool is_denied(struct filter *filter, const struct consent *consent, struct slice id) {
     const struct json_doc *event = consent->event;
     for (uint32_t node = json_first(event, consent->denied); node != JSON_ABSENT;
-        node = json_after(event, consent->denied, node)) {
+         node = json_after(event, consent->denied, node)) {
         if (json_is(event, node, JSON_STRING) && slice_eq(json_string(event, node, &filter->arena), id)) {
             return true;
         }
@@ -181,8 +182,8 @@ static bool is_denied(struct filter *filter, const struct consent *consent, stru
 }
 
 /* How many of the ids `list[].key` in the settings are denied, and of how many. */
-static void count_denied(struct filter *filter, const struct consent *consent, const struct json_doc *config, uint32_t list,
-    struct slice key, size_t ret_counts[2]) {
+static void count_denied(struct filter *filter, const struct consent *consent, const struct json_doc *config,
+    uint32_t list, struct slice key, size_t ret_counts[2]) {
     ret_counts[0] = ret_counts[1] = 0;
     if (!json_is(config, list, JSON_ARRAY)) {
         return;
@@ -197,8 +198,8 @@ static void count_denied(struct filter *filter, const struct consent *consent, c
 }
 
 /* The settings' entry for the event's provider that names consents. True: found, and *ret_passes decides. */
-static bool generic_consent(struct filter *filter, const struct consent *consent, const struct json_doc *config,
-    bool *ret_passes) {
+static bool generic_consent(
+    struct filter *filter, const struct consent *consent, const struct json_doc *config, bool *ret_passes) {
     uint32_t list = json_find(config, 0, SLICE("consentManagement"));
     if (!json_is(config, list, JSON_ARRAY)) {
         return false;

@@ -1,13 +1,13 @@
-/* What becomes of an event at a connection's destination: disabled, device mode, message type, `integrations`, consent, event lists.
- * The event is parsed only when some rule has to look inside, once for all of its connections.
+/* What becomes of an event at a connection's destination: disabled, device mode, message type, `integrations`, consent,
+ * event lists. The event is parsed only when some rule has to look inside, once for all of its connections.
  *
  * thread: a filter belongs to one thread. */
 #ifndef SLUICE_PROCESSOR_FILTER_H
 #define SLUICE_PROCESSOR_FILTER_H
 
-#include "json/json.h"
 #include "model/workspace.h"
 #include "processor/outlet.h"
+#include "json/json.h"
 
 struct filter;
 

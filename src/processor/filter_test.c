@@ -14,8 +14,13 @@ struct row {
 };
 
 static struct destination webhook(void) {
-    return (struct destination){.id = SLICE("d"), .type = SLICE("WEBHOOK"), .display_name = SLICE("Webhook"),
-        .config = SLICE("{}"), .key = 1, .enabled = true, .supported = true};
+    return (struct destination){.id = SLICE("d"),
+        .type = SLICE("WEBHOOK"),
+        .display_name = SLICE("Webhook"),
+        .config = SLICE("{}"),
+        .key = 1,
+        .enabled = true,
+        .supported = true};
 }
 
 static void check(const struct connection *connection, const struct row *rows, size_t count) {
@@ -170,7 +175,8 @@ static void generic_consent_goes_by_provider_and_strategy(void **state) {
     static const struct row rows[] = {
         {CONSENT("[\"ads\"]", ",\"provider\":\"ketch\",\"resolutionStrategy\":\"and\""), EVENT_TRACK, REASON_CONSENT},
         {CONSENT("[\"ads\"]", ",\"provider\":\"ketch\",\"resolutionStrategy\":\"or\""), EVENT_TRACK, REASON_NONE},
-        {CONSENT("[\"ads\",\"stats\"]", ",\"provider\":\"ketch\",\"resolutionStrategy\":\"or\""), EVENT_TRACK, REASON_CONSENT},
+        {CONSENT("[\"ads\",\"stats\"]", ",\"provider\":\"ketch\",\"resolutionStrategy\":\"or\""), EVENT_TRACK,
+            REASON_CONSENT},
         {CONSENT("[\"ads\"]", ",\"provider\":\"ketch\""), EVENT_TRACK, REASON_CONSENT},
         {CONSENT("[\"other\"]", ",\"provider\":\"ketch\""), EVENT_TRACK, REASON_NONE},
         {CONSENT("[\"ads\"]", ",\"provider\":\"iubenda\""), EVENT_TRACK, REASON_NONE},
@@ -193,7 +199,8 @@ static void the_older_notations_of_consent_still_count(void **state) {
         {CONSENT("[\"a\",\"b\"]", ",\"provider\":\"ketch\""), EVENT_TRACK, REASON_CONSENT},
         {CONSENT("[\"a\",\"b\"]", ",\"provider\":\"oneTrust\""), EVENT_TRACK, REASON_NONE},
     };
-    check_config("{\"oneTrustCookieCategories\":[{\"oneTrustCookieCategory\":\" ads \"},{\"oneTrustCookieCategory\":\"b\"}]}",
+    check_config(
+        "{\"oneTrustCookieCategories\":[{\"oneTrustCookieCategory\":\" ads \"},{\"oneTrustCookieCategory\":\"b\"}]}",
         one_trust, COUNT_OF(one_trust));
     check_config("{\"ketchConsentPurposes\":[{\"purpose\":\"a\"},{\"purpose\":\"b\"}]}", ketch, COUNT_OF(ketch));
 }

@@ -1,6 +1,6 @@
-/* A ring of handovers. The producer fills slots that the consumer cannot see yet and publishes them with one lock per group; the
- * consumer takes a group with one lock. The ring is charged with the bytes of blocks, once per run of handovers of one block:
- * a block stays in memory as a whole however few of its records are wanted.
+/* A ring of handovers. The producer fills slots that the consumer cannot see yet and publishes them with one lock per
+ * group; the consumer takes a group with one lock. The ring is charged with the bytes of blocks, once per run of
+ * handovers of one block: a block stays in memory as a whole however few of its records are wanted.
  *
  * thread: see outlet.h. `lock` guards what is marked shared; it is held for copies only. */
 #include "processor/outlet.h"
@@ -22,8 +22,8 @@ struct outlet {
     /* producer */
     void (*on_room)(void *ctx);
     void *room_ctx;
-    uint64_t pushed;       /* slots filled */
-    uint64_t taken_seen;   /* `taken` and `taken_bytes` as last looked up */
+    uint64_t pushed;     /* slots filled */
+    uint64_t taken_seen; /* `taken` and `taken_bytes` as last looked up */
     uint64_t pushed_bytes, taken_bytes_seen;
     const struct store_block *last_block;
     uint64_t scanned;
@@ -31,8 +31,8 @@ struct outlet {
     pthread_mutex_t lock;
     uint64_t published, published_bytes, taken, taken_bytes;
     uint64_t published_scanned, taken_scanned;
-    bool drained;     /* the consumer found it empty: tell it when that changes */
-    bool refused;     /* the producer was refused: tell it when there is room */
+    bool drained; /* the consumer found it empty: tell it when that changes */
+    bool refused; /* the producer was refused: tell it when there is room */
     bool ready_posted, room_posted;
     struct loop_msg ready_msg, room_msg;
 };
@@ -160,7 +160,7 @@ uint32_t outlet_length(struct outlet *outlet) {
 static bool has_drained(const struct outlet *outlet) {
     uint64_t length = outlet->published - outlet->taken;
     return length == 0 ||
-           (length <= outlet->conf.events / 2 && outlet->published_bytes - outlet->taken_bytes <= outlet->conf.bytes / 2);
+        (length <= outlet->conf.events / 2 && outlet->published_bytes - outlet->taken_bytes <= outlet->conf.bytes / 2);
 }
 
 size_t outlet_take(struct outlet *outlet, struct handover *out, size_t max, uint64_t *ret_scanned) {

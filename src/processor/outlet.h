@@ -1,18 +1,15 @@
-/* The bounded queue between the processor and one destination. The processor decides, delivery accounts: filtered and expired
- * events are handed over too, so that one thread per destination counts how every event ended.
+/* The bounded queue between the processor and one destination. The processor decides, delivery accounts: filtered and
+ * expired events are handed over too, so that one thread per destination counts how every event ended.
  *
- * thread: push, scanned, flush, room: the processor's loop. take, free-side: the consumer's loop. One producer, one consumer. */
+ * thread: push, scanned, flush, room: the processor's loop. take, free-side: the consumer's loop. One producer, one
+ * consumer. */
 #ifndef SLUICE_PROCESSOR_OUTLET_H
 #define SLUICE_PROCESSOR_OUTLET_H
 
 #include "base/loop.h"
 #include "store/store.h"
 
-enum verdict {
-    VERDICT_DELIVER,
-    VERDICT_FILTER,
-    VERDICT_EXPIRE
-};
+enum verdict { VERDICT_DELIVER, VERDICT_FILTER, VERDICT_EXPIRE };
 
 struct handover {
     struct store_block *block;   /* one reference, the consumer's after take */
@@ -23,9 +20,9 @@ struct handover {
 
 struct outlet;
 
-/* Capacity in events and in bytes of the blocks that they keep alive (an empty queue takes any one event). on_ready runs on
- * `consumer` when there is something to take after outlet_take found the queue empty, and when much was scanned without any
- * event. */
+/* Capacity in events and in bytes of the blocks that they keep alive (an empty queue takes any one event). on_ready
+ * runs on `consumer` when there is something to take after outlet_take found the queue empty, and when much was scanned
+ * without any event. */
 struct outlet_conf {
     struct loop *producer, *consumer;
     uint32_t events;

@@ -29,8 +29,12 @@ static void on_room(void *ctx) {
 
 static void rig_open(struct rig *rig, uint32_t events, uint64_t bytes) {
     *rig = (struct rig){.producer = loop_new("producer"), .consumer = loop_new("consumer")};
-    rig->outlet = outlet_new(&(struct outlet_conf){.producer = rig->producer, .consumer = rig->consumer, .events = events,
-        .bytes = bytes, .on_ready = on_ready, .ready_ctx = rig});
+    rig->outlet = outlet_new(&(struct outlet_conf){.producer = rig->producer,
+        .consumer = rig->consumer,
+        .events = events,
+        .bytes = bytes,
+        .on_ready = on_ready,
+        .ready_ctx = rig});
     outlet_feed(rig->outlet, on_room, rig);
 }
 
@@ -51,7 +55,8 @@ static struct store_block *block_of(uint64_t first_offset, uint32_t count) {
     char *bytes;
     struct store_block *block = store_block_new(count, (size_t)count * PAYLOAD, &records, &bytes);
     for (uint32_t i = 0; i < count; i++) {
-        records[i] = (struct record){.offset = first_offset + i, .payload = slice_of(bytes + (size_t)i * PAYLOAD, PAYLOAD)};
+        records[i] =
+            (struct record){.offset = first_offset + i, .payload = slice_of(bytes + (size_t)i * PAYLOAD, PAYLOAD)};
     }
     block->count = count;
     block->next = first_offset + count;
@@ -254,8 +259,12 @@ static void relay_on_ready(void *ctx) {
 static void nothing_is_lost_or_doubled_between_two_threads(void **state) {
     (void)state;
     struct relay relay = {.producer = loop_new("producer"), .consumer = loop_new("consumer")};
-    relay.outlet = outlet_new(&(struct outlet_conf){.producer = relay.producer, .consumer = relay.consumer, .events = 100,
-        .bytes = 40 * PAYLOAD, .on_ready = relay_on_ready, .ready_ctx = &relay});
+    relay.outlet = outlet_new(&(struct outlet_conf){.producer = relay.producer,
+        .consumer = relay.consumer,
+        .events = 100,
+        .bytes = 40 * PAYLOAD,
+        .on_ready = relay_on_ready,
+        .ready_ctx = &relay});
     outlet_feed(relay.outlet, relay_on_room, &relay);
     relay.start.on_msg = relay_on_start;
     loop_post(relay.producer, &relay.start);

@@ -1,4 +1,5 @@
-/* Life of the processor and calls from outside. See processor_internal.h for the states of a lane, turn.c for the work. */
+/* Life of the processor and calls from outside. See processor_internal.h for the states of a lane, turn.c for the work.
+ */
 #include "processor/processor.h"
 
 #include "base/clock.h"
@@ -53,8 +54,8 @@ enum err processor_new(const struct processor_conf *conf, const struct processor
     pthread_mutex_init(&processor->life, NULL);
     pthread_mutex_init(&processor->lock, NULL);
     processor_rebuild_routes(processor);
-    processor->stat_group = (struct stat_group){.module = "processor", .info = stat_infos,
-        .info_count = COUNT_OF(stat_infos), .base = &processor->stat};
+    processor->stat_group = (struct stat_group){
+        .module = "processor", .info = stat_infos, .info_count = COUNT_OF(stat_infos), .base = &processor->stat};
     stat_group_add(&processor->stat_group);
     /* what is older than the head now, each lane reads by itself */
     processor->tail_offset = store_head(deps->store);
@@ -132,9 +133,13 @@ void processor_free(struct processor *processor) {
 
 /* ---- calls from outside ---- */
 
-struct outlet *processor_outlet_new(struct processor *processor, struct loop *consumer, void (*on_ready)(void *ctx), void *ctx) {
-    return outlet_new(&(struct outlet_conf){.producer = processor->loop, .consumer = consumer,
-        .events = (uint32_t)processor->conf.queue_events, .bytes = processor->conf.queue_bytes, .on_ready = on_ready,
+struct outlet *processor_outlet_new(
+    struct processor *processor, struct loop *consumer, void (*on_ready)(void *ctx), void *ctx) {
+    return outlet_new(&(struct outlet_conf){.producer = processor->loop,
+        .consumer = consumer,
+        .events = (uint32_t)processor->conf.queue_events,
+        .bytes = processor->conf.queue_bytes,
+        .on_ready = on_ready,
         .ready_ctx = ctx});
 }
 
@@ -162,8 +167,8 @@ static void attach(void *arg) {
     struct lane_call *call = arg;
     struct processor *processor = call->processor;
     struct lane *lane = mem_alloc(sizeof *lane);
-    *lane = (struct lane){.processor = processor, .destination = call->destination, .outlet = call->outlet,
-        .offset = call->offset};
+    *lane = (struct lane){
+        .processor = processor, .destination = call->destination, .outlet = call->outlet, .offset = call->offset};
     outlet_feed(lane->outlet, processor_on_room, lane);
     if (processor->lane_count == processor->lane_room) {
         processor->lane_room = processor->lane_room > 0 ? processor->lane_room * 2 : 16;

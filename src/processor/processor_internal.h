@@ -1,9 +1,13 @@
 /* What the files of the processor share: its state, and the parts that one turn of its loop is made of.
  *
  * A lane is one destination's way from the log to its outlet:
- *   unknown (not in the snapshot) → detached → attached ⇄ detached (blocked while its outlet is full), or parked (unsupported type).
- * lane.offset: everything below it was pushed or is of no concern. An attached lane follows the tail: records below lane.offset
- * are skipped there, and lane.offset moves with the tail.
+ *
+ *     unknown (not in the snapshot) ─▶ detached ─▶ attached ⇄ detached (blocked while its outlet is full)
+ *                                  └▶ parked (unsupported type)
+ *
+ * lane.offset: everything below it was pushed or is of no concern. An attached lane follows the tail: records below
+ * lane.offset are skipped there, and lane.offset moves with the tail.
+ *
  * thread: all of it belongs to the processor's loop, but for what `lock` guards. */
 #ifndef SLUICE_PROCESSOR_PROCESSOR_INTERNAL_H
 #define SLUICE_PROCESSOR_PROCESSOR_INTERNAL_H
@@ -28,10 +32,10 @@ struct lane {
     struct store_reader *reader; /* while detached and not idle */
     bool known;                  /* the snapshot has the destination */
     bool attached;
-    bool blocked;                /* its outlet refused; on_room ends it */
-    bool parked;                 /* this build cannot deliver its type: only what is too old is handed over */
-    int64_t parked_due_ms;       /* when the oldest parked event will be too old */
-    uint64_t *sources;           /* connected to it; in the routes' arena */
+    bool blocked;          /* its outlet refused; on_room ends it */
+    bool parked;           /* this build cannot deliver its type: only what is too old is handed over */
+    int64_t parked_due_ms; /* when the oldest parked event will be too old */
+    uint64_t *sources;     /* connected to it; in the routes' arena */
     size_t source_count;
 };
 
@@ -50,9 +54,9 @@ struct route { /* of one source */
 struct rejects {
     struct store_cursor *cursor;
     uint64_t offset, saved;
-    uint64_t next;        /* below it, letters exist already (a crash came between letter and cursor) */
-    uint64_t letters;     /* written in all */
-    uint64_t newest_id;   /* of a letter, when last looked */
+    uint64_t next;      /* below it, letters exist already (a crash came between letter and cursor) */
+    uint64_t letters;   /* written in all */
+    uint64_t newest_id; /* of a letter, when last looked */
     bool attached;
     struct store_reader *reader;
 };
@@ -77,9 +81,9 @@ struct processor {
     struct loop_timer retry_timer, parked_timer;
     struct processor_stat stat;
     struct stat_group stat_group;
-    pthread_mutex_t life;  /* start, stop and calls from outside, one at a time */
-    bool running;          /* under life */
-    pthread_mutex_t lock;  /* guards infos */
+    pthread_mutex_t life; /* start, stop and calls from outside, one at a time */
+    bool running;         /* under life */
+    pthread_mutex_t lock; /* guards infos */
     struct processor_lane_info *infos;
     size_t info_count, info_room;
 };

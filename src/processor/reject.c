@@ -1,8 +1,8 @@
 /* Rejected records become dead letters of destination 0, in the order of the log and once each.
  *
- * The cursor (destination 0, "processor") says how far that went and, in counts.in, which letter was the newest then; counts.dead
- * is the number written in all. A crash between a letter and the save of the cursor is seen at the start: letters newer than
- * that id tell up to which offset they exist (`next`). */
+ * The cursor (destination 0, "processor") says how far that went and, in counts.in, which letter was the newest then;
+ * counts.dead is the number written in all. A crash between a letter and the save of the cursor is seen at the start:
+ * letters newer than that id tell up to which offset they exist (`next`). */
 #include "base/log.h"
 #include "processor/processor_internal.h"
 
@@ -84,10 +84,17 @@ bool rejects_take(struct processor *processor, const struct record *record) {
         message_id = json_string(event, json_find(event, 0, SLICE("messageId")), filter_arena(processor->filter));
     }
     const struct source *source = workspace_source_by_key(processor->workspace, record->head.source);
-    struct dead_letter letter = {.at_ms = record->head.received_ms, .received_ms = record->head.received_ms,
-        .offset = record->offset, .source = record->head.source, .user = record->head.user,
-        .message = record->head.message, .type = record->head.type, .reason = REASON_REJECTED,
-        .source_id = source != NULL ? source->id : SLICE_NONE, .message_id = message_id, .text = record->why,
+    struct dead_letter letter = {.at_ms = record->head.received_ms,
+        .received_ms = record->head.received_ms,
+        .offset = record->offset,
+        .source = record->head.source,
+        .user = record->head.user,
+        .message = record->head.message,
+        .type = record->head.type,
+        .reason = REASON_REJECTED,
+        .source_id = source != NULL ? source->id : SLICE_NONE,
+        .message_id = message_id,
+        .text = record->why,
         .payload = record->payload};
     enum err e = store_dead_put(processor->deps.store, &letter, &rejects->newest_id);
     if (e != OK) {

@@ -1,5 +1,5 @@
-/* From the workspace snapshot: which lanes a source's events go to, and which sources a lane wants. Rebuilt as a whole when the
- * snapshot or the set of lanes changes. */
+/* From the workspace snapshot: which lanes a source's events go to, and which sources a lane wants. Rebuilt as a whole
+ * when the snapshot or the set of lanes changes. */
 #include <stdlib.h>
 
 #include "base/clock.h"

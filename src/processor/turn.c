@@ -1,6 +1,6 @@
-/* One turn of the processor's loop: a block at the tail for the attached lanes, then a smaller block for each detached lane that can
- * go on. A turn that left something to do posts the next one, so that other messages come in between; otherwise the store's watch
- * wakes the loop when the log grows. */
+/* One turn of the processor's loop: a block at the tail for the attached lanes, then a smaller block for each detached
+ * lane that can go on. A turn that left something to do posts the next one, so that other messages come in between;
+ * otherwise the store's watch wakes the loop when the log grows. */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -42,15 +42,15 @@ void processor_lane_leave(struct lane *lane) {
 /* ---- handing over ---- */
 
 static void count_verdict(struct processor *processor, enum verdict verdict) {
-    stat_value *counter = verdict == VERDICT_DELIVER  ? &processor->stat.handed
-                          : verdict == VERDICT_FILTER ? &processor->stat.filtered
-                                                      : &processor->stat.expired;
+    stat_value *counter = verdict == VERDICT_DELIVER ? &processor->stat.handed
+        : verdict == VERDICT_FILTER                  ? &processor->stat.filtered
+                                                     : &processor->stat.expired;
     stat_add(counter, 1);
 }
 
 /* False: the outlet is full, the lane is blocked and stays at this record. filter_begin was called for the record. */
-static bool hand_over(struct processor *processor, const struct hop *hop, struct store_block *block,
-    const struct record *record) {
+static bool hand_over(
+    struct processor *processor, const struct hop *hop, struct store_block *block, const struct record *record) {
     enum reason reason = REASON_NONE;
     enum verdict verdict = filter_verdict(processor->filter, hop->connection, &reason);
     int64_t retention_ms = processor->deps.retention_ms;
@@ -185,8 +185,8 @@ static enum err lane_read(struct lane *lane, bool *ret_stopped) {
             return e;
         }
     }
-    struct store_filter filter = {.sources = lane->sources, .source_count = lane->source_count,
-        .target = lane->destination};
+    struct store_filter filter = {
+        .sources = lane->sources, .source_count = lane->source_count, .target = lane->destination};
     struct store_block *block = NULL;
     enum err e = store_read(lane->reader, &filter, processor->conf.read_bytes / CATCH_UP_SHARE, &block);
     if (e == ERR_END) {

@@ -33,7 +33,8 @@ enum err fields_check_name(struct slice name, struct errinfo *why) {
     }
     for (size_t i = 0; i < COUNT_OF(connection_fields); i++) {
         if (slice_eq_nocase(name, connection_fields[i])) {
-            return err_why(ERR_INVALID, why, "headers", "%.*s belongs to the connection and cannot be set", SLICE_ARG(name));
+            return err_why(
+                ERR_INVALID, why, "headers", "%.*s belongs to the connection and cannot be set", SLICE_ARG(name));
         }
     }
     return OK;
@@ -206,8 +207,8 @@ static size_t encode(char *out, struct slice s) {
     return len;
 }
 
-enum err fields_query(const struct json_doc *doc, uint32_t object, struct arena *arena, struct slice *ret_query,
-    struct errinfo *why) {
+enum err fields_query(
+    const struct json_doc *doc, uint32_t object, struct arena *arena, struct slice *ret_query, struct errinfo *why) {
     struct flattener *f = ARENA_NEW(arena, struct flattener);
     f->doc = doc;
     f->arena = arena;

@@ -22,7 +22,7 @@ MUST enum err fields_set(struct fields *fields, struct slice name, struct slice 
 /* A JSON value as the text of a header or a parameter: strings as they are, all else as compact JSON. */
 struct slice fields_text(const struct json_doc *doc, uint32_t node, struct arena *arena);
 /* `object` flattened (a.b[0].c), sorted by key, form-encoded. ERR_TOO_LARGE past 256 KiB. */
-MUST enum err fields_query(const struct json_doc *doc, uint32_t object, struct arena *arena, struct slice *ret_query,
-    struct errinfo *why);
+MUST enum err fields_query(
+    const struct json_doc *doc, uint32_t object, struct arena *arena, struct slice *ret_query, struct errinfo *why);
 
 #endif

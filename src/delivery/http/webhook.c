@@ -1,8 +1,9 @@
 /* WEBHOOK as the original configures it: webhookUrl, webhookMethod, headers [{from, to}].
  *
- * POST, PUT and PATCH send the event; GET and DELETE send its flattened traits or properties as parameters. What the event's own keys
- * change: `header` {name: value} adds headers, `fullPath` replaces the URL, `appendPath` is added to it (all three leave the body), and
- * `request_ip` fills in a missing context.ip. An event without them goes out byte for byte. */
+ * POST, PUT and PATCH send the event; GET and DELETE send its flattened traits or properties as parameters. What the
+ * event's own keys change: `header` {name: value} adds headers, `fullPath` replaces the URL, `appendPath` is added to
+ * it (all three leave the body), and `request_ip` fills in a missing context.ip. An event without them goes out byte
+ * for byte. */
 #include "delivery/http/webhook.h"
 
 #include "base/buf.h"
@@ -20,7 +21,8 @@ struct webhook {
 
 /* ---- settings ---- */
 
-static enum err read_method(const struct json_doc *doc, struct webhook *webhook, struct arena *arena, struct errinfo *why) {
+static enum err read_method(
+    const struct json_doc *doc, struct webhook *webhook, struct arena *arena, struct errinfo *why) {
     uint32_t node = json_find(doc, 0, SLICE("webhookMethod"));
     struct slice name = slice_trim(json_string(doc, node, arena));
     webhook->method = name.len == 0 ? HTTP_METHOD_POST : http_method_parse(name);
@@ -34,11 +36,13 @@ static enum err read_method(const struct json_doc *doc, struct webhook *webhook,
     case HTTP_METHOD_DELETE:
         return OK;
     default:
-        return err_why(ERR_INVALID, why, "webhookMethod", "\"%.*s\" is none of POST, PUT, PATCH, GET, DELETE", SLICE_ARG(name));
+        return err_why(
+            ERR_INVALID, why, "webhookMethod", "\"%.*s\" is none of POST, PUT, PATCH, GET, DELETE", SLICE_ARG(name));
     }
 }
 
-static enum err read_headers(const struct json_doc *doc, struct webhook *webhook, struct arena *arena, struct errinfo *why) {
+static enum err read_headers(
+    const struct json_doc *doc, struct webhook *webhook, struct arena *arena, struct errinfo *why) {
     enum err defaults = fields_set(&webhook->fields, SLICE("User-Agent"), SLICE("Sluice"), why);
     if (defaults == OK && webhook->has_body) {
         defaults = fields_set(&webhook->fields, SLICE("content-type"), SLICE("application/json"), why);
@@ -65,8 +69,8 @@ static enum err read_headers(const struct json_doc *doc, struct webhook *webhook
     return OK;
 }
 
-static enum err webhook_open(struct slice config, struct json_parser *parser, struct arena *arena, const void **ret_settings,
-    struct errinfo *why) {
+static enum err webhook_open(struct slice config, struct json_parser *parser, struct arena *arena,
+    const void **ret_settings, struct errinfo *why) {
     char *padded = arena_alloc(arena, config.len + JSON_PADDING);
     memcpy(padded, config.ptr, config.len);
     struct json_doc doc;
@@ -224,7 +228,7 @@ static struct slice body_with_context(const struct build *b, struct slice contex
 
 static bool has_overrides(const struct build *b) {
     return b->at[KEY_HEADER] != JSON_ABSENT || b->at[KEY_APPEND_PATH] != JSON_ABSENT ||
-           b->at[KEY_FULL_PATH] != JSON_ABSENT;
+        b->at[KEY_FULL_PATH] != JSON_ABSENT;
 }
 
 static struct slice body_of(const struct build *b) {

@@ -1,5 +1,5 @@
-/* The golden cases of WEBHOOK beside the repository, compared as structures: method, endpoint, headers, parameters, JSON body. Skipped,
- * and says so, where they are absent. */
+/* The golden cases of WEBHOOK beside the repository, compared as structures: method, endpoint, headers, parameters,
+ * JSON body. Skipped, and says so, where they are absent. */
 #include "delivery/http/webhook.h"
 
 #include <setjmp.h>
@@ -37,7 +37,8 @@ static struct slice read_file(const char *path, struct arena *arena) {
 
 static bool same(const struct json_doc *a, uint32_t x, const struct json_doc *b, uint32_t y, struct arena *arena);
 
-static bool same_object(const struct json_doc *a, uint32_t x, const struct json_doc *b, uint32_t y, struct arena *arena) {
+static bool same_object(
+    const struct json_doc *a, uint32_t x, const struct json_doc *b, uint32_t y, struct arena *arena) {
     for (uint32_t key = json_first(a, x); key != JSON_ABSENT; key = json_after(a, x, key)) {
         uint32_t other = json_find(b, y, json_string(a, key, arena));
         if (other == JSON_ABSENT || !same(a, key + 1, b, other, arena)) {
@@ -48,7 +49,8 @@ static bool same_object(const struct json_doc *a, uint32_t x, const struct json_
     return json_count(a, x) == json_count(b, y);
 }
 
-static bool same_array(const struct json_doc *a, uint32_t x, const struct json_doc *b, uint32_t y, struct arena *arena) {
+static bool same_array(
+    const struct json_doc *a, uint32_t x, const struct json_doc *b, uint32_t y, struct arena *arena) {
     uint32_t other = json_first(b, y);
     for (uint32_t node = json_first(a, x); node != JSON_ABSENT; node = json_after(a, x, node)) {
         if (other == JSON_ABSENT || !same(a, node, b, other, arena)) {
@@ -80,14 +82,17 @@ static bool same(const struct json_doc *a, uint32_t x, const struct json_doc *b,
 static void compare_headers(struct cases *cases, const struct kind_request *request, uint32_t headers) {
     size_t count = 0;
     for (size_t i = 0; i < request->header_count; i++) {
-        count += slice_eq_nocase(request->headers[i].name, SLICE("user-agent")) ? 0 : 1; /* the router's in the original */
+        count +=
+            slice_eq_nocase(request->headers[i].name, SLICE("user-agent")) ? 0 : 1; /* the router's in the original */
     }
-    for (uint32_t key = json_first(&cases->doc, headers); key != JSON_ABSENT; key = json_after(&cases->doc, headers, key)) {
+    for (uint32_t key = json_first(&cases->doc, headers); key != JSON_ABSENT;
+         key = json_after(&cases->doc, headers, key)) {
         struct slice name = json_string(&cases->doc, key, &cases->arena);
         bool found = false;
         for (size_t i = 0; i < request->header_count; i++) {
-            found = found || (slice_eq_nocase(request->headers[i].name, name) &&
-                                 slice_eq(request->headers[i].value, json_string(&cases->doc, key + 1, &cases->arena)));
+            found = found ||
+                (slice_eq_nocase(request->headers[i].name, name) &&
+                    slice_eq(request->headers[i].value, json_string(&cases->doc, key + 1, &cases->arena)));
         }
         if (!found) {
             print_error("header %.*s\n", SLICE_ARG(name));
@@ -100,7 +105,8 @@ static void compare_headers(struct cases *cases, const struct kind_request *requ
 static void compare_url(struct cases *cases, const struct kind_request *request, uint32_t output) {
     struct slice endpoint = json_string(&cases->doc, json_find(&cases->doc, output, SLICE("endpoint")), &cases->arena);
     struct slice query = SLICE_NONE;
-    enum err e = fields_query(&cases->doc, json_find(&cases->doc, output, SLICE("params")), &cases->arena, &query, NULL);
+    enum err e =
+        fields_query(&cases->doc, json_find(&cases->doc, output, SLICE("params")), &cases->arena, &query, NULL);
     assert_int_equal(e, OK);
     assert_true(slice_starts(request->url, endpoint));
     struct slice rest = slice_of(request->url.ptr + endpoint.len, request->url.len - endpoint.len);
@@ -141,7 +147,8 @@ static void compare(struct cases *cases, uint32_t input, uint32_t output) {
 /* Inputs and outputs pair up in order. An output is under `output` (processor) or `batchedRequest` (router). */
 static void compare_pairs(struct cases *cases, uint32_t inputs, uint32_t outputs) {
     uint32_t output = json_first(&cases->doc, outputs);
-    for (uint32_t input = json_first(&cases->doc, inputs); input != JSON_ABSENT; input = json_after(&cases->doc, inputs, input)) {
+    for (uint32_t input = json_first(&cases->doc, inputs); input != JSON_ABSENT;
+         input = json_after(&cases->doc, inputs, input)) {
         assert_int_not_equal(output, JSON_ABSENT);
         uint32_t request = json_find(&cases->doc, output, SLICE("output"));
         if (request == JSON_ABSENT) {

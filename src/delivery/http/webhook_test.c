@@ -44,10 +44,8 @@ static enum err build(struct rig *rig, const char *config, const char *event) {
 }
 
 static void assert_text(struct slice actual, const char *expected) {
-    if (!slice_eq(actual, slice_cstr(expected))) {
-        print_error("%.*s\nis not\n%s\n", SLICE_ARG(actual), expected != NULL ? expected : "(absent)");
-    }
-    assert_true(slice_eq(actual, slice_cstr(expected)));
+    assert_int_equal(actual.len, strlen(expected));
+    assert_memory_equal(actual.ptr, expected, actual.len);
 }
 
 static const char *header(const struct rig *rig, const char *name) {
