@@ -58,7 +58,7 @@ def test_segment_node_delivers_its_six_calls(server):
 
 @pytest.mark.parametrize("client", ["rudder", "segment"])
 def test_python_client_delivers_its_six_calls(server, client):
-    run(sys.executable, HERE / "python" / f"{client}.py", server.url, "wk_web", env={"PYTHONPATH": str(INSTALLED / "python")})
+    run(sys.executable, HERE / "python" / f"send_{client}.py", server.url, "wk_web", env={"PYTHONPATH": str(INSTALLED / "python")})
     assert_six_calls(server)
 
 
@@ -79,7 +79,7 @@ client.group('g1', {name: 'G'});
 client.alias('ann', 'old');
 </script>"""
 
-SEGMENT_PAGE = """<!doctype html><script src="/node_modules/@segment/analytics-next/dist/umd/standalone.js"></script><script>
+SEGMENT_PAGE = """<!doctype html><script src="/node_modules/@segment/analytics-next/dist/umd/index.js"></script><script>
 (async () => {
   const [client] = await window.AnalyticsNext.AnalyticsBrowser.load({writeKey: 'wk_web', cdnURL: '%(url)s'});
   await client.identify('ann', {plan: 'pro'});

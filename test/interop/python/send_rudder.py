@@ -1,4 +1,4 @@
-"""rudder-sdk-python, as its users write it: rudder.py URL WRITE_KEY"""
+"""rudder-sdk-python, as its users write it: send_rudder.py URL WRITE_KEY"""
 import sys
 
 import rudderstack.analytics as client

@@ -1,4 +1,4 @@
-"""segment-analytics-python, as its users write it: segment.py URL WRITE_KEY"""
+"""segment-analytics-python, as its users write it: send_segment.py URL WRITE_KEY"""
 import sys
 
 import segment.analytics as client
