@@ -27,9 +27,9 @@ uint64_t local_dead_scan(struct local_dead_file *file, const char *data, size_t 
             at = next_frame(data, at + DEAD_ALIGN, size);
             continue;
         }
-        bool last = at + frame.size >= size;
-        if (last && !dead_body_ok(&frame, data + at)) {
-            break; /* torn: it was not synced, so nothing refers to it */
+        if (!dead_body_ok(&frame, data + at)) {
+            at += frame.size; /* torn, or corrupt: its number stays empty */
+            continue;
         }
         *ret_bad += at - end;
         if (frame.kind == DEAD_LETTER && frame.id >= file->first + file->count && frame.id - file->first - file->count < size) {

@@ -8,6 +8,7 @@
 #define DEDUP_MOVES 4u          /* slots moved per entry: all are moved before the next growth */
 #define DEDUP_SKEW_MS 60000     /* how much older than the first id of a generation a later one may be */
 #define DEDUP_OFFSET_UNKNOWN UINT32_MAX
+#define DEDUP_OFFSET_SLACK (UINT64_C(1) << 24) /* after a failed group offsets are given again, from lower on */
 #define DEDUP_EMPTY 0u
 #define DEDUP_VOID 1u           /* forgotten: counts as not seen; keeps the probe chain whole */
 #define DEDUP_TIME 2u           /* first value that is a time */
@@ -178,7 +179,7 @@ bool local_dedup_seen(struct local_dedup *dedup, struct hash128 message, uint64_
     if (newer->count == 0) {
         newer->first_ms = ms;
         newer->base_ms = ms - DEDUP_SKEW_MS;
-        newer->base_offset = offset;
+        newer->base_offset = offset > DEDUP_OFFSET_SLACK ? offset - DEDUP_OFFSET_SLACK : 0;
     }
     if (slot == NULL) {
         if (!generation_reserve(dedup, newer)) {

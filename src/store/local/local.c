@@ -19,24 +19,28 @@ enum err local_io(struct local *local, int result, const char *what, uint64_t at
     return e;
 }
 
-enum err local_sync(struct local *local, int fd, uint64_t from, const char *what) {
+int local_write_again(struct local *local, int fd, uint64_t from, uint64_t to) {
     struct local_fs *fs = local->fs;
-    int result = fs->sync(fs, fd);
-    if (result == 0) {
-        return OK;
-    }
-    (void)local_io(local, result, what, from);
-    int64_t size = fs->size(fs, fd);
     char *bytes = mem_alloc(COPY_BYTES);
-    result = size < 0 ? (int)size : 0;
-    while (result == 0 && from < (uint64_t)size) {
-        size_t n = (uint64_t)size - from < COPY_BYTES ? (uint64_t)size - from : COPY_BYTES;
+    int result = 0;
+    while (result == 0 && from < to) {
+        size_t n = to - from < COPY_BYTES ? to - from : COPY_BYTES;
         struct iovec iov = {.iov_base = bytes, .iov_len = n};
         result = fs->read(fs, fd, bytes, n, from) == (ssize_t)n ? fs->write(fs, fd, &iov, 1, from) : -EIO;
         from += n;
     }
     mem_free(bytes);
-    result = result == 0 ? fs->sync(fs, fd) : result;
+    return result == 0 ? fs->sync(fs, fd) : result;
+}
+
+enum err local_sync(struct local *local, int fd, uint64_t from, const char *what) {
+    int result = local->fs->sync(local->fs, fd);
+    if (result == 0) {
+        return OK;
+    }
+    (void)local_io(local, result, what, from);
+    int64_t size = local->fs->size(local->fs, fd);
+    result = size < 0 ? (int)size : local_write_again(local, fd, from, (uint64_t)size);
     return result == 0 ? OK : local_io(local, result, what, from);
 }
 
@@ -92,6 +96,8 @@ static enum err check_format(struct local *local, struct errinfo *why) {
     int result = 0;
     for (size_t i = 0; i < COUNT_OF(dirs) && result == 0; i++) {
         result = fs->make_dir(fs, dirs[i]);
+        /* names that a killed process had made may not be on disk yet, and what is found is built upon from now on */
+        result = result == 0 ? fs->sync_dir(fs, dirs[i]) : result;
     }
     result = result == 0 && fresh ? write_format(local) : result;
     if (result != 0) {

@@ -74,8 +74,10 @@ MUST enum err local_open_on(const struct store_conf *conf, struct local_fs *fs, 
 /* A call of local->fs failed with `result` (< 0): counts, logs unless it is a missing file, and answers with the error. `at`: offset,
  * position or number of the thing. */
 enum err local_io(struct local *local, int result, const char *what, uint64_t at);
-/* Syncs a file of notes or dead letters. After a failed sync the kernel takes what it could not write for clean, so it is written again,
- * from byte `from` on, and synced again, before this gives up. */
+/* Reads, writes and syncs the same bytes: after a failed sync the kernel takes what it could not write for clean, so that another sync
+ * alone would succeed and do nothing. 0 or -errno. */
+int local_write_again(struct local *local, int fd, uint64_t from, uint64_t to);
+/* Syncs a file of notes or dead letters; if that fails, writes it again from byte `from` on before it gives up. */
 MUST enum err local_sync(struct local *local, int fd, uint64_t from, const char *what);
 /* Sets or clears one reason to refuse events, and store.pressure with it. */
 void local_pressure_set(struct local *local, enum local_pressure which, bool on);

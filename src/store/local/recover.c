@@ -89,8 +89,23 @@ static enum err complete_segment(struct local_segment *segment, uint64_t limit, 
     return e == OK ? local_segment_scan(segment, limit, last, ret_torn) : e;
 }
 
-/* Cuts off what was never acknowledged, so that it can never be taken for what is written there next. */
-static enum err cut_tail(struct local *local, struct local_segment *last, int fd, uint64_t torn) {
+/* Where the commit group of the last record begins, or `otherwise`. */
+static uint64_t last_group(struct local *local, struct local_segment *last, int fd, uint64_t otherwise) {
+    struct local_entry entry;
+    struct frame frame;
+    size_t n = 0;
+    uint64_t count = local_segment_count(last);
+    if (count == 0 || local_segment_entries(last, count - 1, 1, &entry, &n) != OK || n != 1 || entry.size == 0 ||
+        local->fs->read(local->fs, fd, &frame, sizeof frame, (uint64_t)entry.at * FRAME_ALIGN) != (ssize_t)sizeof frame) {
+        return otherwise;
+    }
+    uint64_t group = (uint64_t)frame.group * FRAME_ALIGN;
+    return group < otherwise ? group : otherwise;
+}
+
+/* Cuts off what was never acknowledged, so that it can never be taken for what is written there next, and makes the rest durable: a
+ * process may have died before its last group was synced, or after that sync had failed. */
+static enum err cut_tail(struct local *local, struct local_segment *last, int fd, uint64_t torn, bool found_more) {
     uint64_t end = local_segment_end(last);
     int64_t size = local->fs->size(local->fs, fd);
     if (size < 0) {
@@ -103,8 +118,8 @@ static enum err cut_tail(struct local *local, struct local_segment *last, int fd
             (unsigned long)end);
     }
     int result = (uint64_t)size > end ? local->fs->truncate(local->fs, fd, end) : 0;
-    /* also without a torn tail: records of a killed process are visible from now on, so they have to be durable */
-    result = result == 0 ? local->fs->sync(local->fs, fd) : result;
+    uint64_t from = found_more ? last_group(local, last, fd, end) : end;
+    result = result == 0 ? local_write_again(local, fd, from, end) : result;
     return result == 0 ? OK : local_io(local, result, "cut off torn tail", last->base);
 }
 
@@ -117,14 +132,14 @@ static enum err recover_segments(struct local *local, const struct names *names)
         if (e != OK) {
             return e;
         }
-        uint64_t torn = 0;
+        uint64_t torn = 0, known = segment->added;
         local_segment_put(local, segment);
         e = complete_segment(segment, limit, last, &torn);
         if (e == OK && last) {
             char name[LOCAL_NAME_SIZE];
             local_segment_name(segment->base, "seg", name);
             int fd = local->fs->open(local->fs, name, LOCAL_FS_WRITE);
-            e = fd < 0 ? local_io(local, fd, "open segment", segment->base) : cut_tail(local, segment, fd, torn);
+            e = fd < 0 ? local_io(local, fd, "open segment", segment->base) : cut_tail(local, segment, fd, torn, known < segment->added);
             local->writer.fd = fd; /* for local_writer_start; closed by the caller on failure */
         }
         if (e != OK) {

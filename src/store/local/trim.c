@@ -37,6 +37,11 @@ void local_index_pending(struct local *local) {
 
 /* ---- retention ---- */
 
+/* Events received before this may go: older than store.keep, and than what duplicates are looked for in after a restart. */
+static int64_t keep_since(const struct local *local, int64_t now) {
+    return now - (local->conf.keep > local->conf.dedup_window ? local->conf.keep : local->conf.dedup_window);
+}
+
 /* Whether the oldest segment may go: never the last one, and nothing that a cursor needs. */
 static bool may_trim(const struct local *local, uint64_t low, int64_t now) {
     if (local->segment_count < 2) {
@@ -47,7 +52,7 @@ static bool may_trim(const struct local *local, uint64_t low, int64_t now) {
         return false;
     }
     uint64_t bytes = atomic_load_explicit(&local->log_bytes, memory_order_relaxed);
-    return segment->max_ms < now - local->conf.keep || bytes + local->segment_bytes > local->conf.log_bytes;
+    return segment->max_ms < keep_since(local, now) || bytes + local->segment_bytes > local->conf.log_bytes;
 }
 
 /* Takes the oldest segment from the list, with the list's reference; readers move on from here. */
@@ -87,7 +92,7 @@ static void delete_segment(struct local *local, struct local_segment *segment) {
 static void roll_if_old(struct local *local, uint64_t low, int64_t now) {
     pthread_mutex_lock(&local->segments_lock);
     const struct local_segment *last = local->segment_count > 0 ? local->segments[local->segment_count - 1] : NULL;
-    bool old = last != NULL && local_segment_count(last) > 0 && last->min_ms < now - local->conf.keep &&
+    bool old = last != NULL && local_segment_count(last) > 0 && last->min_ms < keep_since(local, now) &&
                last->base + local_segment_count(last) <= low;
     pthread_mutex_unlock(&local->segments_lock);
     if (old) {
