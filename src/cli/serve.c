@@ -197,7 +197,7 @@ static enum err start_stages(struct server *server, struct errinfo *why) {
         return e;
     }
     struct gateway_deps gateway_deps = {
-        .store = server->store, .feed = server->feed, .cell = server->cell, .extra = serve_metrics};
+        .store = server->store, .feed = server->feed, .cell = server->cell, .extra = serve_metrics, .version = CLI_VERSION};
     return gateway_new(&server->conf.gateway, &gateway_deps, &server->gateway, why);
 }
 

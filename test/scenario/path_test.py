@@ -206,3 +206,11 @@ def test_a_second_server_on_the_same_port_is_told_that_it_is_taken(serve, sink, 
     for n in range(8):
         first.track(f"e{n}")
     sink.wait_accepted(8)
+
+
+def test_version_tells_the_version_and_what_clients_look_for(serve, sink):
+    server = serve(workspace([webhook("hook", sink.url)]))
+    status, body, _ = server.request("GET", "/version")
+    document = json.loads(body)
+    assert status == 200 and document["Features"] == ["gzip-req-payload"]
+    assert server.cli("version")[1].split()[-1] == document["Version"]
