@@ -1,11 +1,12 @@
 """The path: an event goes in over HTTP, is durable, and reaches a webhook, with proof."""
 import hashlib
 import json
+import subprocess
 import uuid
 
 import pytest
 from sink import Answer, script
-from sluice import DiedAtStart, Sluice, webhook, workspace
+from sluice import BINARY, DiedAtStart, Sluice, webhook, workspace
 
 
 def test_an_event_that_was_acknowledged_arrives_at_the_webhook_once(serve, sink):
@@ -213,4 +214,5 @@ def test_version_tells_the_version_and_what_clients_look_for(serve, sink):
     status, body, _ = server.request("GET", "/version")
     document = json.loads(body)
     assert status == 200 and document["Features"] == ["gzip-req-payload"]
-    assert server.cli("version")[1].split()[-1] == document["Version"]
+    told = subprocess.run([str(BINARY), "version"], capture_output=True, check=True).stdout.decode()
+    assert told.split()[-1] == document["Version"]
