@@ -154,6 +154,7 @@ static void a_stop_waits_for_requests_in_flight_and_repeats_nothing(void **state
 
 static void a_new_destination_begins_at_the_head_and_misses_nothing_from_then_on(void **state) {
     struct rig *rig = *state;
+    rig->delivery_conf.threads = 2;
     rig_start(rig, RIG_HOOK(""), RIG_CONNECTED);
     rig_track_all(rig, "a1 a2");
     RIG_WAIT(rig, "hook", counts.delivered, 2);

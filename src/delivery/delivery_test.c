@@ -254,6 +254,26 @@ static void events_that_fail_do_not_keep_the_circuit_open_against_those_that_wou
     rig_stop(rig);
 }
 
+static void a_late_success_of_an_earlier_request_closes_the_circuit(void **state) {
+    struct rig *rig = *state;
+    rig->delivery_conf.breaker_failures = 3;
+    rig->delivery_conf.breaker_time = 0;
+    rig->delivery_conf.window = 0;
+    rig->delivery_conf.min_attempts = 1;
+    rig_start(rig, RIG_HOOK("concurrency: 8"), RIG_CONNECTED);
+    sink_set(&rig->sink, holds, NULL);
+    rig_track(rig, "a1");
+    sink_wait(&rig->sink, 1, false);
+    sink_set(&rig->sink, always, &status_503);
+    rig_track_all(rig, "b1 c1 d1");
+    RIG_WAIT(rig, "hook", counts.dead + info_.open, 4);
+    RIG_WAIT(rig, "hook", state, DESTINATION_WAITING);
+    sink_set(&rig->sink, sink_says_ok, NULL);
+    sink_release(&rig->sink);
+    RIG_WAIT(rig, "hook", state, DESTINATION_RUNNING);
+    rig_stop(rig);
+}
+
 static void a_private_address_pauses_instead_of_killing(void **state) {
     struct rig *rig = *state;
     rig->delivery_conf.allow_private = false;
@@ -384,6 +404,7 @@ int main(void) {
         RIG_TEST(a_changed_setting_is_tried_at_once),
         RIG_TEST(an_open_circuit_lets_only_probes_out_and_ends_no_event),
         RIG_TEST(events_that_fail_do_not_keep_the_circuit_open_against_those_that_would_not),
+        RIG_TEST(a_late_success_of_an_earlier_request_closes_the_circuit),
         RIG_TEST(a_private_address_pauses_instead_of_killing),
         RIG_TEST(concurrency_and_the_open_bound_hold),
         RIG_TEST(past_the_byte_bound_payloads_are_read_from_the_log_again),

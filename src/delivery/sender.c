@@ -212,7 +212,12 @@ static void send_probe(struct sender *sender, int64_t now_ms) {
     struct item *item = lanes_take_soonest(&sender->lanes);
     if (item != NULL) {
         sender_send(sender, item, /* probe */ true);
+        return;
     }
+    /* what is open is in flight or stands behind such: look again a little later */
+    int64_t again_ms = now_ms + sender->delivery->conf.probe_min;
+    sender->pause_probe_due_ms = again_ms;
+    sender->breaker.probe_due_ms = again_ms;
 }
 
 static int64_t soonest(int64_t a, int64_t b) {
