@@ -1,4 +1,6 @@
 /* A delivery loop: gathers what an iteration brings, writes it, then lets its senders go on. */
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "delivery/delivery_internal.h"
 
@@ -79,10 +81,11 @@ static void on_note_timer(struct loop_timer *timer) {
     touch_all(courier);
 }
 
-void courier_init(struct courier *courier, struct delivery *delivery) {
+void courier_init(struct courier *courier, struct delivery *delivery, size_t number) {
     const struct delivery_conf *conf = &delivery->conf;
-    *courier =
-        (struct courier){.delivery = delivery, .loop = loop_new("delivery"), .parser = json_parser_new(DEPTH_MAX)};
+    char name[16];
+    snprintf(name, sizeof name, "delivery-%u", (unsigned)(number % 1000));
+    *courier = (struct courier){.delivery = delivery, .loop = loop_new(name), .parser = json_parser_new(DEPTH_MAX)};
     courier->defer.on_defer = on_defer;
     courier->again_msg.on_msg = on_again;
     loop_timer_init(&courier->note_timer, courier->loop, on_note_timer);

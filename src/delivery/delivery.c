@@ -33,7 +33,7 @@ enum err delivery_new(const struct delivery_conf *conf, const struct delivery_de
     delivery->courier_count = conf->threads;
     delivery->couriers = mem_alloc(delivery->courier_count * sizeof *delivery->couriers);
     for (size_t i = 0; i < delivery->courier_count; i++) {
-        courier_init(&delivery->couriers[i], delivery);
+        courier_init(&delivery->couriers[i], delivery, i);
         loop_start(delivery->couriers[i].loop);
     }
     delivery->running = true;

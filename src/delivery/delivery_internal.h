@@ -197,7 +197,7 @@ bool courier_flush(struct courier *courier);
 void courier_drop_outcomes(struct courier *courier, const struct sender *sender);
 
 /* ---- courier.c ---- */
-void courier_init(struct courier *courier, struct delivery *delivery);
+void courier_init(struct courier *courier, struct delivery *delivery, size_t number);
 void courier_fini(struct courier *courier);
 /* The sender is pumped at the end of this iteration. */
 void courier_touch(struct courier *courier, struct sender *sender);
