@@ -20,14 +20,17 @@ HARDEN ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 MODE ?= -O2 -g
 COMMON := $(MODE) $(HARDEN) -fPIE -fno-omit-frame-pointer -D_GNU_SOURCE -Isrc
 # -fno-strict-aliasing: sockets, records and knobs are bytes that are looked at through structs
-CFLAGS_ALL = -std=gnu17 $(WARN_C) $(COMMON) -fno-strict-aliasing -isystem $(LLHTTP)/include/llhttp $(CFLAGS)
+CFLAGS_ALL = -std=gnu17 $(WARN_C) $(COMMON) -fno-strict-aliasing -isystem $(LLHTTP)/include/llhttp -isystem $(JSC) $(CFLAGS)
 CXXFLAGS_ALL = -std=c++17 $(WARN) $(COMMON) -fno-exceptions -fno-rtti $(CXXFLAGS)
 LDFLAGS_ALL = $(MODE) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
-LIBS := -luv -lcurl -lsimdjson -ldeflate -lz -lxxhash -lyaml -lcrypto -lpthread -lstdc++ -lm
+LIBS := -luv -lcurl -lsimdjson -ldeflate -lz -lxxhash -lyaml -lcrypto -lseccomp -lpthread -lstdc++ -lm
 
 # Debian's node-llhttp ships the parser as C sources
 LLHTTP := /usr/share
 LLHTTP_SRC := $(wildcard $(LLHTTP)/llhttp/*.c)
+# JavaScriptCore is opened at run time by worker processes; only its headers are needed here. acorn becomes part of the program
+JSC := /usr/include/webkitgtk-4.1
+ACORN := /usr/share/nodejs/acorn/dist/acorn.js
 
 ifdef DIRS
 TREE := $(addprefix src/,$(DIRS))
@@ -68,6 +71,9 @@ $(BUILD)/flags: FORCE
 $(OBJ)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call SAY,CC  )$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(OBJ)/src/transform/assets.o: private CFLAGS += -DACORN_JS='"$(ACORN)"'
+$(OBJ)/src/transform/assets.o: $(ACORN) $(wildcard src/transform/*.js)
 
 $(OBJ)/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -70,7 +70,7 @@ static void print_overview(FILE *to) {
     fprintf(to,
         "sluice " CLI_VERSION ": takes events in, keeps them, delivers each one to every connected destination\n\n");
     for (size_t i = 0; i < COUNT_OF(verbs); i++) {
-        fprintf(to, "  %-8s %s\n", verbs[i].name, verbs[i].summary);
+        fprintf(to, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
     }
     fprintf(to, "\n`sluice VERB -h` explains a verb. `sluice serve --demo` is the shortest way to see it work.\n");
 }

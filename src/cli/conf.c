@@ -39,6 +39,7 @@ void conf_init(struct conf *conf) {
     *section++ = store_conf_section(&conf->store);
     *section++ = processor_conf_section(&conf->processor);
     *section++ = delivery_conf_section(&conf->delivery);
+    *section++ = transform_conf_section(&conf->transform);
     *section++ = (struct knob_section){"log", log_knobs, COUNT_OF(log_knobs), &conf->log};
     ASSERT(section == conf->sections + CONF_SECTIONS);
     for (size_t i = 0; i < CONF_SECTIONS; i++) {

@@ -7,6 +7,7 @@
 #include "gateway/gateway_conf.h"
 #include "processor/processor_conf.h"
 #include "store/store_conf.h"
+#include "transform/transform_conf.h"
 
 struct log_conf {
 #define K(type, key, def, min, max, unit, flags, help) KNOB_FIELD_##type(key)
@@ -26,7 +27,7 @@ struct serve_conf {
 #undef K
 };
 
-enum { CONF_SECTIONS = 7 };
+enum { CONF_SECTIONS = 8 };
 
 struct conf {
     struct arena arena; /* texts of knobs */
@@ -37,6 +38,7 @@ struct conf {
     struct store_conf store;
     struct processor_conf processor;
     struct delivery_conf delivery;
+    struct transform_conf transform;
     struct log_conf log;
     struct knob_section sections[CONF_SECTIONS];
 };

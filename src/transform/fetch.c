@@ -1,0 +1,293 @@
+/* fetch, fetchV2 and geolocation by the server's HTTP client: http and https only, no private addresses on any hop, a
+ * time-out, a ceiling for the answer. Texts of errors are the original's. */
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "transform/transform_internal.h"
+#include "json/json_write.h"
+
+enum { REDIRECTS = 20, CONNECTIONS = 64, PER_HOST = 16, CONNECT_MS = 5000, GEOLOCATION_MS = 1000, ADDRESS_SIZE = 64 };
+
+/* ---- answers ---- */
+
+static void answer_error(struct ask *ask, const char *text, const char *detail) {
+    struct slice whole = arena_printf(&ask->arena, "%s%s", text, detail);
+    struct buf out;
+    struct json_writer json;
+    buf_init(&out, 0);
+    json_writer_init(&json, &out);
+    json_write_object(&json);
+    json_put_string(&json, "error", whole);
+    json_write_end(&json);
+    transform_ask_answer(&ask->public, buf_slice(&out));
+    buf_fini(&out);
+}
+
+static struct slice lower(struct arena *arena, struct slice name) {
+    struct slice copy = arena_dup(arena, name);
+    for (size_t i = 0; i < copy.len; i++) {
+        char *c = (char *)(uintptr_t)&copy.ptr[i]; /* ours: just made */
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + ('a' - 'A')) : *c;
+    }
+    return copy;
+}
+
+/* Names in lower case; values of one name joined by ", ". */
+static void write_headers(struct json_writer *json, struct arena *arena, const struct http_result *result) {
+    json_write_object(json);
+    for (size_t i = 0; i < result->header_count; i++) {
+        struct slice name = result->headers[i].name;
+        bool seen = false;
+        for (size_t j = 0; j < i && !seen; j++) {
+            seen = slice_eq_nocase(result->headers[j].name, name);
+        }
+        if (seen) {
+            continue;
+        }
+        struct slice value = result->headers[i].value;
+        for (size_t j = i + 1; j < result->header_count; j++) {
+            if (slice_eq_nocase(result->headers[j].name, name)) {
+                value = arena_printf(arena, "%.*s, %.*s", SLICE_ARG(value), SLICE_ARG(result->headers[j].value));
+            }
+        }
+        json_write_key(json, lower(arena, name));
+        json_write_string(json, value);
+    }
+    json_write_end(json);
+}
+
+static void answer_response(struct ask *ask, const struct http_result *result) {
+    struct buf out;
+    struct json_writer json;
+    buf_init(&out, 0);
+    json_writer_init(&json, &out);
+    json_write_object(&json);
+    json_put_string(&json, "url", result->url);
+    json_put_i64(&json, "status", result->status);
+    json_write_key(&json, SLICE("headers"));
+    write_headers(&json, &ask->arena, result);
+    json_put_string(&json, "body", result->body);
+    json_write_end(&json);
+    transform_ask_answer(&ask->public, buf_slice(&out));
+    buf_fini(&out);
+}
+
+static void on_fetched(struct http_call *call, const struct http_result *result) {
+    struct ask *ask = CONTAINER_OF(call, struct ask, call);
+    ask->is_open = false;
+    if (result->err == ERR_DENIED) {
+        answer_error(ask, "blocked request to non-public address", "");
+    } else if (result->err != OK) {
+        answer_error(ask, "request failed: ", result->text);
+    } else if (result->body_cut) {
+        answer_error(ask, "the response is larger than transform.fetch_bytes", "");
+    } else if (ask->refuse_redirects && result->status >= 300 && result->status < 400) {
+        answer_error(ask, "uri requested responds with a redirect, redirect mode is set to error", "");
+    } else {
+        answer_response(ask, result);
+    }
+}
+
+/* ---- sending ---- */
+
+static struct http_client *client_of(struct transform *transform) {
+    if (transform->client == NULL) {
+        const struct http_client_conf conf = {.connections = CONNECTIONS,
+            .connections_per_host = PER_HOST,
+            .connect_ms = CONNECT_MS,
+            .allow_private = transform->conf.fetch_private,
+            .response_bytes = transform->conf.fetch_bytes};
+        transform->client = http_client_new(transform->loop, &conf);
+    }
+    return transform->client;
+}
+
+static void send_call(struct ask *ask) {
+    struct errinfo why = {.at = 0};
+    ask->is_open = true;
+    if (http_client_send(client_of(ask->transform), &ask->call, &why) != OK) {
+        ask->is_open = false;
+        answer_error(ask, "request failed: ", why.text);
+    }
+}
+
+/* NULL: fine; else why not. */
+static const char *refuse_url(struct slice url) {
+    size_t scheme = 0;
+    while (scheme < url.len && url.ptr[scheme] != ':' && url.ptr[scheme] != '/') {
+        scheme++;
+    }
+    if (scheme == 0 || scheme >= url.len || url.ptr[scheme] != ':') {
+        return "invalid url, Invalid URL";
+    }
+    struct slice word = slice_of(url.ptr, scheme);
+    if (!slice_eq_nocase(word, SLICE("http")) && !slice_eq_nocase(word, SLICE("https"))) {
+        return "invalid protocol, only http and https are supported";
+    }
+    return http_url_check(url, NULL) != OK ? "invalid url, Invalid URL" : NULL;
+}
+
+/* A header's value: text as it is, a list joined, anything else as JSON writes it. */
+static struct slice header_value(struct ask *ask, const struct json_doc *doc, uint32_t node) {
+    if (json_is(doc, node, JSON_STRING)) {
+        return json_string(doc, node, &ask->arena);
+    }
+    if (!json_is(doc, node, JSON_ARRAY)) {
+        return json_raw(doc, node);
+    }
+    struct slice joined = SLICE("");
+    for (uint32_t at = json_first(doc, node); at != JSON_ABSENT; at = json_after(doc, node, at)) {
+        struct slice each = json_is(doc, at, JSON_STRING) ? json_string(doc, at, &ask->arena) : json_raw(doc, at);
+        joined =
+            arena_printf(&ask->arena, "%.*s%s%.*s", SLICE_ARG(joined), joined.len > 0 ? ", " : "", SLICE_ARG(each));
+    }
+    return joined;
+}
+
+/* The code's headers, and those that it may leave out. */
+static void set_headers(struct ask *ask, const struct json_doc *doc, uint32_t object) {
+    bool typed = false, named = false;
+    bool any = json_is(doc, object, JSON_OBJECT);
+    size_t count = any ? json_count(doc, object) : 0;
+    struct http_header *headers = ARENA_ARRAY(&ask->arena, struct http_header, count + 2);
+    count = 0;
+    for (uint32_t key = any ? json_first(doc, object) : JSON_ABSENT; key != JSON_ABSENT;
+         key = json_after(doc, object, key)) {
+        struct slice name = json_string(doc, key, &ask->arena);
+        headers[count++] = (struct http_header){name, header_value(ask, doc, key + 1)};
+        typed = typed || slice_eq_nocase(name, SLICE("content-type"));
+        named = named || slice_eq_nocase(name, SLICE("user-agent"));
+    }
+    if (!typed && ask->call.body.len > 0) {
+        headers[count++] = (struct http_header){SLICE("Content-Type"), SLICE("text/plain;charset=UTF-8")};
+    }
+    if (!named) {
+        headers[count++] = (struct http_header){SLICE("User-Agent"), SLICE("sluice-transform")};
+    }
+    ask->call.headers = headers;
+    ask->call.header_count = count;
+}
+
+static void set_options(struct ask *ask, const struct json_doc *doc, uint32_t options) {
+    struct http_call *call = &ask->call;
+    uint32_t at = json_find(doc, options, SLICE("method"));
+    if (json_is(doc, at, JSON_STRING)) {
+        struct slice name = json_string(doc, at, &ask->arena);
+        char upper[16] = "";
+        for (size_t i = 0; i < name.len && i < sizeof upper - 1; i++) {
+            upper[i] = name.ptr[i] >= 'a' && name.ptr[i] <= 'z' ? (char)(name.ptr[i] - ('a' - 'A')) : name.ptr[i];
+        }
+        call->method = http_method_parse(slice_cstr(upper));
+    }
+    at = json_find(doc, options, SLICE("body"));
+    if (at != JSON_ABSENT && !json_is(doc, at, JSON_NULL)) {
+        call->body = json_is(doc, at, JSON_STRING) ? json_string(doc, at, &ask->arena) : json_raw(doc, at);
+    }
+    int64_t timeout = 0;
+    if (json_i64(doc, json_find(doc, options, SLICE("timeout")), &timeout) == OK && timeout > 0 &&
+        timeout < call->timeout_ms) {
+        call->timeout_ms = timeout;
+    }
+    at = json_find(doc, options, SLICE("redirect"));
+    struct slice redirect = json_is(doc, at, JSON_STRING) ? json_string(doc, at, &ask->arena) : SLICE("follow");
+    call->redirects = slice_eq(redirect, SLICE("follow")) ? REDIRECTS : 0;
+    ask->refuse_redirects = slice_eq(redirect, SLICE("error"));
+}
+
+void fetch_begin(struct ask *ask, const struct json_doc *doc, uint32_t parameters) {
+    uint32_t url_at = json_first(doc, parameters);
+    uint32_t options = url_at == JSON_ABSENT ? JSON_ABSENT : json_after(doc, parameters, url_at);
+    struct slice url =
+        json_is(doc, url_at, JSON_STRING) ? slice_trim(json_string(doc, url_at, &ask->arena)) : SLICE("");
+    if (url.len == 0) {
+        answer_error(ask, "fetch url is required", "");
+        return;
+    }
+    const char *refusal = refuse_url(url);
+    if (refusal != NULL) {
+        answer_error(ask, refusal, "");
+        return;
+    }
+    ask->call = (struct http_call){.method = HTTP_METHOD_GET,
+        .url = url,
+        .timeout_ms = ask->transform->conf.fetch_time,
+        .want_headers = true,
+        .redirects = REDIRECTS,
+        .on_done = on_fetched};
+    if (json_is(doc, options, JSON_OBJECT)) {
+        set_options(ask, doc, options);
+        set_headers(ask, doc, json_find(doc, options, SLICE("headers")));
+    } else {
+        set_headers(ask, doc, JSON_ABSENT);
+    }
+    send_call(ask);
+}
+
+/* ---- geolocation ---- */
+
+static void on_located(struct http_call *call, const struct http_result *result) {
+    struct ask *ask = CONTAINER_OF(call, struct ask, call);
+    ask->is_open = false;
+    if (result->err != OK) {
+        answer_error(ask, "request to fetch geolocation failed: ", result->text);
+        return;
+    }
+    char status[16];
+    snprintf(status, sizeof status, "%d", result->status);
+    if (result->status != 200) {
+        answer_error(ask, "request to fetch geolocation failed with status code: ", status);
+        return;
+    }
+    struct json_doc doc;
+    char *copy = arena_alloc(&ask->arena, result->body.len + JSON_PADDING);
+    memcpy(copy, result->body.ptr, result->body.len);
+    struct slice body = slice_of(copy, result->body.len);
+    if (json_parse(ask->transform->parser, body, &doc, NULL) != OK) {
+        answer_error(ask, "the geolocation service gave no JSON", "");
+        return;
+    }
+    struct buf out;
+    struct json_writer json;
+    buf_init(&out, 0);
+    json_writer_init(&json, &out);
+    json_write_object(&json);
+    json_put_raw(&json, "value", body);
+    json_write_end(&json);
+    transform_ask_answer(&ask->public, buf_slice(&out));
+    buf_fini(&out);
+}
+
+static bool is_address(struct slice text) {
+    char copy[ADDRESS_SIZE];
+    unsigned char bytes[sizeof(struct in6_addr)];
+    if (text.len >= sizeof copy) {
+        return false;
+    }
+    memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    return inet_pton(AF_INET, copy, bytes) == 1 || inet_pton(AF_INET6, copy, bytes) == 1;
+}
+
+void geolocation_begin(struct ask *ask, const struct json_doc *doc, uint32_t parameters) {
+    const struct transform_conf *conf = &ask->transform->conf;
+    uint32_t at = json_first(doc, parameters);
+    struct slice ip = json_is(doc, at, JSON_STRING) ? json_string(doc, at, &ask->arena) : SLICE("");
+    if (ip.len == 0) {
+        answer_error(ask, "ip address is required", "");
+        return;
+    }
+    if (!is_address(ip)) {
+        answer_error(ask, "invalid ip address", "");
+        return;
+    }
+    if (conf->geolocation_url.len == 0) {
+        answer_error(ask, "geolocation is not available right now", "");
+        return;
+    }
+    ask->call = (struct http_call){.method = HTTP_METHOD_GET,
+        .url = arena_printf(&ask->arena, "%.*s/geoip/%.*s", SLICE_ARG(conf->geolocation_url), SLICE_ARG(ip)),
+        .timeout_ms = GEOLOCATION_MS,
+        .allow_private = true, /* the operator's own setting */
+        .on_done = on_located};
+    send_call(ask);
+}

@@ -1,0 +1,609 @@
+// What a transformation finds around it: its API, and the loop that calls it. Runs in the context of one version of one
+// transformation, before its code, and takes everything it needs of the language then: whatever user code does to
+// globals and prototypes afterwards harms only itself. The worker (C) calls the functions returned at the end; each
+// gets and gives text.
+(function (host) {
+    'use strict';
+
+    const { parse, stringify } = JSON;
+    const { apply, ownKeys } = Reflect;
+    const { isArray } = Array;
+    const { getOwnPropertyDescriptor, getPrototypeOf } = Object;
+    const PromiseOf = Promise;
+    const MapOf = Map;
+    const ErrorOf = Error;
+    const StringOf = String;
+    const promiseThen = Promise.prototype.then;
+    const promiseResolve = Promise.resolve;
+    const mapGet = Map.prototype.get;
+    const mapSet = Map.prototype.set;
+    const mapDelete = Map.prototype.delete;
+    const toText = Object.prototype.toString;
+    const split = String.prototype.split;
+    const slice = String.prototype.slice;
+    const lastIndexOf = String.prototype.lastIndexOf;
+    const startsWith = String.prototype.startsWith;
+    const { TypeError: TypeErrorOf } = globalThis;
+
+    const ERROR_CHARS = 4000;
+    const LOG_CHARS = 65536;
+    const WALK_DEPTH = 200;
+    const METADATA = ['sourceId', 'sourceName', 'workspaceId', 'sourceType', 'sourceCategory', 'destinationId',
+        'destinationType', 'destinationName', 'namespace', 'originalSourceId', 'trackingPlanId', 'trackingPlanVersion',
+        'sourceTpConfig', 'mergedTpConfig', 'jobId', 'sourceJobId', 'sourceJobRunId', 'sourceTaskRunId', 'recordId',
+        'messageId', 'messageIds', 'rudderId', 'receivedAt', 'eventName', 'eventType', 'sourceDefinitionId',
+        'destinationDefinitionId', 'transformationId', 'transformationVersionId'];
+
+    let call = null; // the batch being worked on
+    const modules = [];
+    let classic = false;
+
+    // ---- errors as text ----
+
+    function positive(text) {
+        const n = +text;
+        return n > 0 ? n : 0;
+    }
+
+    // JavaScriptCore's "name@file:line:column" as "    at name (file:line:column)"; '' for frames that are not the user's
+    function frame(line) {
+        const at = apply(lastIndexOf, line, ['@']);
+        const where = at < 0 ? line : apply(slice, line, [at + 1]);
+        const name = at < 0 ? '' : apply(slice, line, [0, at]);
+        const column = apply(lastIndexOf, where, [':']);
+        const row = column > 0 ? apply(lastIndexOf, where, [':', column - 1]) : -1;
+        if (row <= 0 || apply(startsWith, where, ['sluice:'])) {
+            return '';
+        }
+        const file = apply(slice, where, [0, row]);
+        const place = `${file}:${positive(apply(slice, where, [row + 1, column])) - 1}:${apply(slice, where, [column + 1])}`;
+        return name === '' ? `    at ${place}` : `    at ${name} (${place})`;
+    }
+
+    // frames up to the last one of the entry function
+    function frames(stack) {
+        let out = '';
+        let kept = '';
+        const lines = apply(split, stack, ['\n']);
+        for (let i = 0; i < lines.length && i < 50; i++) {
+            const text = frame(lines[i]);
+            if (text !== '') {
+                out += `\n${text}`;
+                if (apply(startsWith, text, ['    at transform'])) {
+                    kept = out;
+                }
+            }
+        }
+        return kept;
+    }
+
+    function describe(error) {
+        let text;
+        try {
+            if (error !== null && typeof error === 'object' && typeof error.stack === 'string') {
+                const name = StringOf(error.name);
+                const message = StringOf(error.message);
+                text = (message === '' ? name : `${name}: ${message}`) + frames(error.stack);
+            } else {
+                const shown = typeof error === 'object' ? stringify(error) : StringOf(error);
+                text = `Error: the code threw ${shown}, which is not an Error`;
+            }
+        } catch (_) {
+            text = 'Error: the code threw something that cannot be shown';
+        }
+        return apply(slice, text, [0, ERROR_CHARS]);
+    }
+
+    // ---- results: rows [input, kind, value] appended as text; kinds: 0 output, 1 error, 2 dropped ----
+
+    function row(input, kind, text) {
+        call.rows += `${call.rows === '' ? '' : ','}[${input},${kind},${text}]`;
+    }
+
+    function fail(input, text, kind) {
+        row(input, 1, `${stringify(text)},"${kind}"`);
+    }
+
+    const isObject = (value) => apply(toText, value, []) === '[object Object]';
+
+    // what JSON would leave out silently, and a copy between contexts would refuse
+    function uncopyable(value, depth) {
+        for (const key in value) {
+            const each = value[key];
+            if (typeof each === 'function' || typeof each === 'symbol') {
+                return each;
+            }
+            if (typeof each === 'object' && each !== null && depth > 0) {
+                const found = uncopyable(each, depth - 1);
+                if (found !== undefined) {
+                    return found;
+                }
+            }
+        }
+        return undefined;
+    }
+
+    // The text of a returned event, or null after a row that says why there is none.
+    function encode(input, value) {
+        let text;
+        try {
+            const odd = uncopyable(value, WALK_DEPTH);
+            if (odd !== undefined) {
+                fail(input, apply(slice, `Error: ${StringOf(odd)} could not be cloned.`, [0, ERROR_CHARS]), 'clone');
+                return null;
+            }
+            text = stringify(value);
+        } catch (error) {
+            fail(input, describe(error), 'json');
+            return null;
+        }
+        if (typeof text !== 'string') {
+            fail(input, 'Error: the returned event has no JSON text', 'json');
+            return null;
+        }
+        if (text.length > call.limit) {
+            fail(input, `Error: the returned event has ${text.length} characters; ${call.limit} are allowed`, 'output');
+            return null;
+        }
+        return text;
+    }
+
+    function outputs(input, list) {
+        for (let i = 0; i < list.length; i++) {
+            if (!isObject(list[i])) {
+                fail(input, 'returned event in events array from transformEvent(event) is not an object', 'return');
+                return;
+            }
+        }
+        const texts = [];
+        for (let i = 0; i < list.length; i++) {
+            texts[i] = encode(input, list[i]);
+            if (texts[i] === null) {
+                return;
+            }
+        }
+        for (let i = 0; i < texts.length; i++) {
+            row(input, 0, texts[i]);
+        }
+        if (texts.length === 0) {
+            row(input, 2, 'null');
+        }
+    }
+
+    function settle(input, value) {
+        if (value === undefined || value === null) {
+            row(input, 2, 'null');
+        } else if (isArray(value)) {
+            outputs(input, value);
+        } else if (isObject(value)) {
+            const text = encode(input, value);
+            if (text !== null) {
+                row(input, 0, text);
+            }
+        } else {
+            fail(input, 'returned event from transformEvent(event) is not an object', 'return');
+        }
+    }
+
+    // ---- metadata ----
+
+    function byMessageId() {
+        if (call.ids === null) {
+            call.ids = new MapOf();
+            for (let i = 0; i < call.events.length; i++) {
+                apply(mapSet, call.ids, [call.messageIds[i], i]);
+            }
+        }
+        return call.ids;
+    }
+
+    function inputOf(event) {
+        const id = event === null || event === undefined ? undefined : event.messageId;
+        return id === undefined ? undefined : apply(mapGet, byMessageId(), [id]);
+    }
+
+    function metadata(event) {
+        const input = inputOf(event);
+        const own = input === undefined ? {} : call.meta[input];
+        const common = input === undefined ? {} : call.common;
+        const out = {};
+        for (let i = 0; i < METADATA.length; i++) {
+            const key = METADATA[i];
+            out[key] = own[key] === undefined ? common[key] : own[key];
+        }
+        return out;
+    }
+
+    // ---- what is asked of the server ----
+
+    function ask(kind, parameters, onAnswer) {
+        return new PromiseOf((resolve, reject) => {
+            const current = call;
+            const id = host.ask(kind, stringify(parameters));
+            current.asked += 1;
+            apply(mapSet, current.asks, [id, (text) => {
+                current.asked -= 1;
+                onAnswer(parse(text), resolve, reject);
+            }]);
+        });
+    }
+
+    function plain(value) {
+        return value === undefined ? null : value;
+    }
+
+    function fetch(url, options) {
+        return ask('fetch', [plain(url), plain(options)], (answer, resolve) => {
+            let value = 'ERROR';
+            try {
+                value = answer.error === undefined ? parse(answer.body) : value;
+            } catch (_) {
+                // not JSON: the word says so
+            }
+            resolve(value);
+        });
+    }
+
+    function fetchV2(url, options) {
+        return ask('fetch', [plain(url), plain(options)], (answer, resolve, reject) => {
+            if (answer.error !== undefined) {
+                reject(new ErrorOf(answer.error));
+                return;
+            }
+            let body = answer.body;
+            try {
+                body = parse(body);
+            } catch (_) {
+                // text then
+            }
+            resolve({ url: answer.url, status: answer.status, headers: answer.headers, body });
+        });
+    }
+
+    function geolocation(ip) {
+        return ask('geolocation', [plain(ip)], (answer, resolve, reject) => {
+            if (answer.error !== undefined) {
+                reject(new ErrorOf(answer.error));
+            } else {
+                resolve(answer.value);
+            }
+        });
+    }
+
+    function getCredential(key) {
+        if (key === null || key === undefined) {
+            throw new TypeErrorOf('Key should be valid and defined');
+        }
+        const list = call.credentials;
+        for (let i = 0; i < list.length; i++) {
+            if (list[i].key === key) {
+                return list[i].value;
+            }
+        }
+        return undefined;
+    }
+
+    function log(...args) {
+        if (call === null || !call.logs || call.logText.length > LOG_CHARS) {
+            return;
+        }
+        let line = 'Log:';
+        for (let i = 0; i < args.length; i++) {
+            const each = args[i];
+            line += ` ${typeof each === 'object' && each !== null ? stringify(each) : StringOf(each)}`;
+        }
+        call.logText += `${call.logText === '' ? '' : ','}${stringify(apply(slice, line, [0, ERROR_CHARS]))}`;
+    }
+
+    function extractStackTrace(stack) {
+        return typeof stack === 'string' ? stack : '';
+    }
+
+    // ---- globals ----
+
+    const silent = () => undefined;
+    const api = { fetch, fetchV2, geolocation, log, extractStackTrace, getCredential };
+    for (const name of ['WebAssembly', 'FinalizationRegistry']) {
+        delete globalThis[name];
+    }
+    const methods = {};
+    for (const name of ownKeys(console)) {
+        methods[name] = silent;
+    }
+    Object.defineProperty(globalThis, 'console', { value: methods, writable: true, enumerable: false, configurable: true });
+    for (const name of ownKeys(api)) {
+        globalThis[name] = api[name];
+    }
+    globalThis.global = globalThis;
+
+    // ---- the guard: what of the language was changed by user code ----
+
+    // The built-in objects, found before any user code ran: [object, its prototype, keys, values].
+    function survey() {
+        const found = [];
+        const seen = new Set([globalThis]);
+        const queue = [];
+        const add = (value) => {
+            if (value !== null && (typeof value === 'object' || typeof value === 'function') && !seen.has(value)) {
+                seen.add(value);
+                queue.push(value);
+            }
+        };
+        for (const key of ownKeys(globalThis)) {
+            const { value } = getOwnPropertyDescriptor(globalThis, key);
+            add(value);
+        }
+        [[][Symbol.iterator](), new Map()[Symbol.iterator](), new Set()[Symbol.iterator](), ''[Symbol.iterator](),
+            'a'.matchAll(/a/g), (function* () {})(), (async function* () {})(), async () => 1].forEach((each) => {
+            for (let at = getPrototypeOf(each); at !== null; at = getPrototypeOf(at)) {
+                add(at);
+            }
+        });
+        while (queue.length > 0) {
+            const object = queue.shift();
+            const keys = ownKeys(object);
+            const values = keys.map((key) => getOwnPropertyDescriptor(object, key).value);
+            // a plain function (a method): nobody looks at what hangs on it
+            if (typeof object === 'object' || keys.includes('prototype')) {
+                found.push([object, getPrototypeOf(object), keys, values]);
+                add(getPrototypeOf(object));
+                values.forEach((value, i) => (keys[i] === 'prototype' || typeof value === 'object' ? add(value) : undefined));
+            }
+        }
+        return found;
+    }
+
+    function unchanged([object, prototype, keys, values]) {
+        if (getPrototypeOf(object) !== prototype) {
+            return false;
+        }
+        const now = ownKeys(object);
+        if (now.length !== keys.length) {
+            return false;
+        }
+        for (let i = 0; i < keys.length; i++) {
+            const value = values[i];
+            if (value !== undefined && object[keys[i]] !== value && value === value) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    let guarded = null;
+    let globalKeys = null;
+    let globalValues = null;
+
+    function pristine() {
+        if (guarded === null) {
+            return true;
+        }
+        for (let i = 0; i < guarded.length; i++) {
+            if (!unchanged(guarded[i])) {
+                return false;
+            }
+        }
+        for (let i = 0; i < globalKeys.length; i++) {
+            const value = globalValues[i];
+            if (globalThis[globalKeys[i]] !== value && value === value) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    // ---- running ----
+
+    function notSupported() {
+        return apply(promiseThen, apply(promiseResolve, PromiseOf, [undefined]), [() => {
+            throw new ErrorOf('Not supported');
+        }]);
+    }
+
+    // New instances of all modules: what they keep at their top level lives as long as one batch.
+    function instantiate() {
+        const spaces = [];
+        let last;
+        for (let i = 0; i < modules.length; i++) {
+            const { factory, imports } = modules[i];
+            last = imports > 0 ? apply(factory, undefined, [notSupported, ...spaces]) : apply(factory, undefined, [notSupported]);
+            spaces[i] = last;
+        }
+        return last;
+    }
+
+    function entry(space) {
+        if (classic) {
+            if (typeof space !== 'function') {
+                throw new ErrorOf('Expected a function transform(events). Found none');
+            }
+            return ['transform', space];
+        }
+        const one = typeof space.transformEvent === 'function';
+        const all = typeof space.transformBatch === 'function';
+        if (one === all) {
+            throw new ErrorOf('Expected one of transformEvent,transformBatch. Found ' +
+                (one ? 'transformEvent,transformBatch' : ''));
+        }
+        return one ? ['transformEvent', space.transformEvent] : ['transformBatch', space.transformBatch];
+    }
+
+    function thenable(value) {
+        return value !== null && typeof value === 'object' && typeof value.then === 'function';
+    }
+
+    function wait(input, promise, onValue) {
+        const mine = call;
+        mine.pending += 1;
+        mine.waiting[input] = true;
+        const end = (act) => (value) => {
+            if (call === mine) {
+                mine.pending -= 1;
+                mine.waiting[input] = false;
+                act(input, value);
+            }
+        };
+        const failed = (i, error) => fail(i, describe(error), 'throw');
+        apply(promiseThen, apply(promiseResolve, PromiseOf, [promise]), [end(onValue), end(failed)]);
+    }
+
+    function eachEvent(transformEvent) {
+        const { events } = call;
+        for (let i = 0; i < events.length; i++) {
+            call.current = i;
+            try {
+                const returned = transformEvent(events[i], metadata);
+                if (thenable(returned)) {
+                    wait(i, returned, settle);
+                } else {
+                    settle(i, returned);
+                }
+            } catch (error) {
+                fail(i, describe(error), 'throw');
+            }
+        }
+        call.current = -1;
+    }
+
+    const ALL = -1; // a row of the whole batch, or an output that belongs to no input
+
+    function settleBatch(_input, value) {
+        if (!isArray(value)) {
+            fail(ALL, classic ? 'returned events from transform(events) is not an array'
+                : 'returned events from transformBatch(event) is not an array', 'batch');
+            return;
+        }
+        const kept = {};
+        for (let i = 0; i < value.length; i++) {
+            const each = value[i];
+            if (!isObject(each)) {
+                fail(ALL, classic ? 'returned event in events from user transformation is not an object'
+                    : 'returned event in events array from transformBatch(events) is not an object', 'return');
+                continue;
+            }
+            const input = inputOf(each);
+            const text = encode(input === undefined ? ALL : input, each);
+            if (text !== null) {
+                row(input === undefined ? ALL : input, 0, text);
+            }
+            if (input !== undefined) {
+                kept[input] = true;
+            }
+        }
+        for (let i = 0; i < call.events.length; i++) {
+            if (kept[i] !== true) {
+                row(i, 2, 'null');
+            }
+        }
+    }
+
+    function wholeBatch(transformBatch) {
+        let returned;
+        try {
+            returned = classic ? transformBatch(call.events) : transformBatch(call.events, metadata);
+            if (thenable(returned)) {
+                wait(0, returned, settleBatch);
+                return;
+            }
+        } catch (error) {
+            fail(ALL, describe(error), 'throw');
+            return;
+        }
+        settleBatch(0, returned);
+    }
+
+    function answer() {
+        const rows = call.rows;
+        const logs = call.logText;
+        const mode = call.mode;
+        const polluted = !pristine();
+        const fresh = polluted || ownKeys(globalThis).length !== globalKeys.length;
+        return `{"mode":"${mode}","polluted":${polluted},"fresh":${fresh},"rows":[${rows}],"logs":[${logs}]}`;
+    }
+
+    return {
+        define(factory, imports, isClassic) {
+            modules.push({ factory, imports });
+            classic = isClassic;
+        },
+
+        // before the first run, after `define`
+        guard() {
+            guarded = survey();
+            globalKeys = ownKeys(globalThis);
+            globalValues = globalKeys.map((key) => getOwnPropertyDescriptor(globalThis, key).value);
+        },
+
+        // text: {limit, logs, credentials, common, meta: [...], events: [...]}. The rest of the work happens in
+        // microtasks, which run before the worker's call of this function ends; then it calls `take`.
+        run(text) {
+            const input = parse(text);
+            call = { ...input, rows: '', logText: '', current: ALL, pending: 0, asked: 0, asks: new MapOf(), ids: null,
+                waiting: [], messageIds: [], mode: '' };
+            for (let i = 0; i < call.events.length; i++) {
+                call.messageIds[i] = call.events[i].messageId;
+            }
+            let found;
+            try {
+                found = entry(instantiate());
+            } catch (error) {
+                fail(ALL, describe(error), 'start');
+                return;
+            }
+            [call.mode] = found;
+            if (call.mode === 'transformEvent') {
+                eachEvent(found[1]);
+            } else {
+                wholeBatch(found[1]);
+            }
+        },
+
+        reply(id, text) {
+            const onText = apply(mapGet, call.asks, [id]);
+            if (onText !== undefined) {
+                apply(mapDelete, call.asks, [id]);
+                onText(text);
+            }
+        },
+
+        // the answer's text when all is settled, '' while something is asked of the server
+        take() {
+            if (call.pending > 0 && call.asked > 0) {
+                return '';
+            }
+            // nothing is left that could settle them
+            for (let i = 0; i < call.waiting.length; i++) {
+                if (call.waiting[i] === true) {
+                    fail(call.mode === 'transformEvent' ? i : ALL, 'Error: Error: Timed out', 'pending');
+                }
+            }
+            const text = answer();
+            call = null;
+            return text;
+        },
+
+        // after the CPU limit struck: what is done, who was running; who never settled is run again by itself
+        stopped() {
+            const { current, events, mode, waiting } = call;
+            if (mode === 'transformEvent' && current >= 0) {
+                fail(current, 'Error: Script execution timed out.', 'cpu');
+                for (let i = 0; i < events.length; i++) {
+                    if (i > current || waiting[i] === true) {
+                        row(i, 3, 'null');
+                    }
+                }
+            } else if (mode === 'transformEvent' && events.length > 1) {
+                for (let i = 0; i < events.length; i++) {
+                    if (waiting[i] === true) {
+                        row(i, 3, 'null');
+                    }
+                }
+            } else {
+                fail(ALL, 'Error: Script execution timed out.', 'cpu');
+            }
+            const text = `{"mode":"${mode}","polluted":false,"fresh":true,"rows":[${call.rows}],"logs":[${call.logText}]}`;
+            call = null;
+            return text;
+        },
+    };
+});
