@@ -5,6 +5,7 @@
 (function (host) {
     'use strict';
 
+    const world = globalThis; // the name itself can be deleted
     const { parse, stringify } = JSON;
     const { apply, ownKeys } = Reflect;
     const { isArray } = Array;
@@ -385,7 +386,7 @@
         }
         for (let i = 0; i < globalKeys.length; i++) {
             const value = globalValues[i];
-            if (globalThis[globalKeys[i]] !== value && value === value) {
+            if (world[globalKeys[i]] !== value && value === value) {
                 return false;
             }
         }
@@ -517,7 +518,7 @@
         const logs = call.logText;
         const mode = call.mode;
         const polluted = !pristine();
-        const fresh = polluted || ownKeys(globalThis).length !== globalKeys.length;
+        const fresh = polluted || ownKeys(world).length !== globalKeys.length;
         return `{"mode":"${mode}","polluted":${polluted},"fresh":${fresh},"rows":[${rows}],"logs":[${logs}]}`;
     }
 
@@ -525,6 +526,9 @@
         define(factory, imports, isClassic) {
             modules.push({ factory, imports });
             classic = isClassic;
+            if (isClassic) {
+                globalThis.metadata = metadata;
+            }
         },
 
         // before the first run, after `define`
