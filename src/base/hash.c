@@ -1,4 +1,4 @@
-/* XXH3 for everything, MD5 for rudderId, random bytes from the kernel.
+/* XXH3 for everything, MD5 for rudderId, SHA-256 for vendors, random bytes from the kernel.
  *
  * thread: any. MD5 contexts and random buffers are per thread; a thread's MD5 context is freed when the thread ends. */
 #include "base/hash.h"
@@ -67,6 +67,12 @@ void hash_md5(struct slice s, unsigned char out[16]) {
     int done = EVP_DigestInit_ex2(context, md5_method, NULL) && EVP_DigestUpdate(context, s.ptr, s.len) &&
         EVP_DigestFinal_ex(context, out, NULL);
     ASSERT(done);
+}
+
+void hash_sha256(struct slice s, unsigned char out[32]) {
+    unsigned written = 0;
+    int done = EVP_Digest(s.len > 0 ? s.ptr : "", s.len, out, &written, EVP_sha256(), NULL);
+    ASSERT(done && written == 32);
 }
 
 static void random_from_kernel(unsigned char *out, size_t len) {

@@ -18,6 +18,8 @@ static inline bool hash128_eq(struct hash128 a, struct hash128 b) {
 uint32_t hash_check(const void *data, size_t len);
 /* Streaming MD5 is for rudderId only: 16 bytes out. */
 void hash_md5(struct slice s, unsigned char out[16]);
+/* SHA-256, for what vendors want hashed: 32 bytes out. */
+void hash_sha256(struct slice s, unsigned char out[32]);
 /* Random bytes from the kernel; for ids and jitter. Thread-safe, buffered per thread, never fails. */
 void random_bytes(void *out, size_t len);
 uint64_t random_u64(void);
