@@ -46,6 +46,10 @@ BENCH_SRC := $(sort $(wildcard bench/*.c))
 
 OBJ := $(BUILD)/obj
 LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(ALL_CPP:%.cpp=$(OBJ)/%.o) $(LLHTTP_SRC:$(LLHTTP)/llhttp/%.c=$(OBJ)/llhttp/%.o)
+# definitions of destinations, as C (src/destination/embedded.h)
+DEFINITIONS := $(sort $(wildcard destinations/*/definition.json))
+EMBEDDED := $(BUILD)/gen/destination_embedded.c
+LIB_OBJ += $(if $(wildcard src/destination),$(OBJ)/gen/destination_embedded.o)
 LIB := $(BUILD)/libsluice.a
 TESTS := $(TEST_SRC:src/%.c=$(BUILD)/test/%)
 FUZZERS := $(FUZZ_SRC:src/%.c=$(BUILD)/fuzz/%)
@@ -54,7 +58,7 @@ BENCH_OBJ := $(BENCH_SRC:%.c=$(OBJ)/%.o)
 # one short line per step, or the whole command
 SAY = $(if $(V),,@echo '  $(1) $@';)
 
-.PHONY: all unit check test lint format format-check tidy asan tsan fuzz fuzz-run bench interop docs install clean FORCE
+.PHONY: all unit check test lint format format-check tidy asan tsan fuzz fuzz-run bench interop conformance docs install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -78,6 +82,19 @@ $(OBJ)/src/transform/assets.o: $(ACORN) $(wildcard src/transform/*.js)
 $(OBJ)/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call SAY,CXX )$(CXX) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(EMBEDDED): tools/embed $(DEFINITIONS) $(wildcard destinations/*/transform.js) $(BUILD)/definitions
+	@mkdir -p $(@D)
+	@tools/embed $(DEFINITIONS) > $@
+
+# changes when a definition comes or goes
+$(BUILD)/definitions: FORCE
+	@mkdir -p $(@D)
+	@echo '$(DEFINITIONS)' | cmp -s - $@ || echo '$(DEFINITIONS)' > $@
+
+$(OBJ)/gen/%.o: $(BUILD)/gen/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call SAY,CC  )$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(OBJ)/llhttp/%.o: $(LLHTTP)/llhttp/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -148,6 +165,9 @@ bench: all $(BUILD)/sluice-bench
 
 interop: all
 	@BUILD='$(BUILD)' test/interop/run
+
+conformance: all
+	@BUILD='$(BUILD)' test/conformance/run
 
 docs: all
 	@BUILD='$(BUILD)' tools/docs

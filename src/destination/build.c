@@ -1,0 +1,208 @@
+/* Events to requests: a draft for each event, then drafts that agree share a request within the batch's limits.
+ *
+ * Order per user: an event never goes into a request before one that holds an earlier event of its user. */
+#include "destination/request.h"
+
+struct group {
+    const struct draft_request *first;
+    uint32_t *events;
+    size_t count, room;
+    uint64_t bytes;
+};
+
+struct grouping {
+    const struct definition *d;
+    struct arena *arena;
+    struct draft_request *drafts;
+    struct group *groups;
+    size_t group_count;
+    /* open addressing: which group has a user's latest event */
+    uint64_t *users;
+    uint32_t *user_groups;
+    size_t user_mask;
+};
+
+/* ---- who may share ---- */
+
+static uint64_t *user_place(struct grouping *g, uint64_t user) {
+    size_t at = user & g->user_mask;
+    while (g->users[at] != 0 && g->users[at] != user) {
+        at = (at + 1) & g->user_mask;
+    }
+    return &g->users[at];
+}
+
+static bool has_room(const struct grouping *g, const struct group *group, const struct draft_request *draft) {
+    const struct destination_batching *batching = &g->d->type.batching;
+    return g->d->has_batch && hash128_eq(group->first->agrees, draft->agrees) && group->count < batching->events &&
+        group->bytes + draft->item.len + 1 <= batching->bytes;
+}
+
+static void put(struct grouping *g, struct group *group, uint32_t event) {
+    if (group->count == group->room) {
+        size_t room = group->room == 0 ? 1 : 4 * group->room;
+        uint32_t *events = ARENA_ARRAY(g->arena, uint32_t, room);
+        if (group->count > 0) {
+            memcpy(events, group->events, group->count * sizeof *events);
+        }
+        group->events = events;
+        group->room = room;
+    }
+    group->events[group->count++] = event;
+    group->bytes += g->drafts[event].item.len + 1;
+}
+
+static void place(struct grouping *g, uint32_t event) {
+    const struct draft_request *draft = &g->drafts[event];
+    uint64_t *user = draft->user != 0 ? user_place(g, draft->user) : NULL;
+    size_t at = user != NULL && *user != 0 ? g->user_groups[user - g->users] : 0;
+    while (at < g->group_count && !has_room(g, &g->groups[at], draft)) {
+        at++;
+    }
+    if (at == g->group_count) {
+        enum { BRACKETS = 16 }; /* of the envelope and the array, generously */
+        g->groups[g->group_count++] =
+            (struct group){.first = draft, .bytes = draft->envelope_bytes + g->d->batch_into.len + BRACKETS};
+    }
+    put(g, &g->groups[at], event);
+    if (user != NULL) {
+        *user = draft->user;
+        g->user_groups[user - g->users] = (uint32_t)at;
+    }
+}
+
+/* ---- bodies ---- */
+
+static void write_items(const struct grouping *g, const struct group *group, struct json_writer *w) {
+    json_write_array(w);
+    for (size_t i = 0; i < group->count; i++) {
+        json_write_raw(w, g->drafts[group->events[i]].item);
+    }
+    json_write_end(w);
+}
+
+static struct slice batch_body(const struct grouping *g, const struct group *group) {
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, 0);
+    json_writer_init(&w, &out);
+    if (g->d->batch_into.len == 0) {
+        write_items(g, group, &w);
+    } else {
+        const struct value *envelope = &group->first->envelope;
+        json_write_object(&w);
+        for (size_t i = 0; i < envelope->count; i++) {
+            json_write_key(&w, envelope->pairs[i].key);
+            json_write_raw(&w, envelope->pairs[i].value.text);
+        }
+        json_write_key(&w, g->d->batch_into);
+        write_items(g, group, &w);
+        json_write_end(&w);
+    }
+    struct slice body = arena_dup(g->arena, buf_slice(&out));
+    buf_fini(&out);
+    return body;
+}
+
+static struct destination_request finish(const struct grouping *g, const struct group *group) {
+    struct destination_request request = group->first->request;
+    request.body = g->d->has_batch ? batch_body(g, group) : group->first->item;
+    request.events = group->events;
+    request.event_count = group->count;
+    return request;
+}
+
+/* ---- the whole ---- */
+
+static void grouping_init(struct grouping *g, const struct definition *d, size_t count, struct arena *arena) {
+    size_t places = 2;
+    while (places < 2 * count) {
+        places *= 2;
+    }
+    *g = (struct grouping){.d = d, .arena = arena, .user_mask = places - 1};
+    g->drafts = ARENA_ARRAY(arena, struct draft_request, count + 1);
+    g->groups = ARENA_ARRAY(arena, struct group, count + 1);
+    g->users = ARENA_ARRAY(arena, uint64_t, places);
+    g->user_groups = ARENA_ARRAY(arena, uint32_t, places);
+}
+
+enum err destination_build(const struct destination_settings *settings, const struct destination_input *input,
+    struct json_parser *parser, struct arena *arena, struct destination_batch *ret_batch, struct errinfo *why) {
+    ASSERT(settings->definition->type.kind == DESTINATION_TABLES);
+    struct grouping g;
+    grouping_init(&g, settings->definition, input->count, arena);
+    struct destination_batch batch = {.refusals = ARENA_ARRAY(arena, struct destination_refusal, input->count + 1)};
+    for (size_t i = 0; i < input->count; i++) {
+        struct destination_refusal refusal;
+        enum err e =
+            draft_request(settings, input->events[i], input->now_ms, parser, arena, &g.drafts[i], &refusal, why);
+        if (e != OK) {
+            return e;
+        }
+        if (g.drafts[i].definition != NULL) {
+            place(&g, (uint32_t)i);
+        } else {
+            refusal.event = (uint32_t)i;
+            batch.refusals[batch.refusal_count++] = refusal;
+        }
+    }
+    batch.requests = ARENA_ARRAY(arena, struct destination_request, g.group_count + 1);
+    for (size_t i = 0; i < g.group_count; i++) {
+        batch.requests[i] = finish(&g, &g.groups[i]);
+    }
+    batch.request_count = g.group_count;
+    *ret_batch = batch;
+    return OK;
+}
+
+/* ---- as JSON ---- */
+
+const char *destination_refusal_name(enum destination_refusal_kind kind) {
+    return kind == REFUSAL_DEAD ? "dead" : "filtered";
+}
+
+static void write_request(const struct destination_request *request, struct json_writer *w) {
+    json_write_object(w);
+    json_put_cstr(w, "method", http_method_name(request->method));
+    json_put_string(w, "url", request->url);
+    json_write_key(w, SLICE("headers"));
+    json_write_object(w);
+    for (size_t i = 0; i < request->header_count; i++) {
+        json_write_key(w, request->headers[i].name);
+        json_write_string(w, request->headers[i].value);
+    }
+    json_write_end(w);
+    if (request->body_kind == BODY_FORM) {
+        json_put_string(w, "body", request->body);
+    } else if (request->body_kind != BODY_NONE) {
+        json_put_raw(w, "body", request->body);
+    }
+    json_write_key(w, SLICE("events"));
+    json_write_array(w);
+    for (size_t i = 0; i < request->event_count; i++) {
+        json_write_u64(w, request->events[i]);
+    }
+    json_write_end(w);
+    json_write_end(w);
+}
+
+void destination_batch_write(const struct destination_batch *batch, struct json_writer *w) {
+    json_write_object(w);
+    json_write_key(w, SLICE("requests"));
+    json_write_array(w);
+    for (size_t i = 0; i < batch->request_count; i++) {
+        write_request(&batch->requests[i], w);
+    }
+    json_write_end(w);
+    json_write_key(w, SLICE("refused"));
+    json_write_array(w);
+    for (size_t i = 0; i < batch->refusal_count; i++) {
+        json_write_object(w);
+        json_put_u64(w, "event", batch->refusals[i].event);
+        json_put_cstr(w, "outcome", destination_refusal_name(batch->refusals[i].kind));
+        json_put_string(w, "text", batch->refusals[i].text);
+        json_write_end(w);
+    }
+    json_write_end(w);
+    json_write_end(w);
+}

@@ -1,0 +1,177 @@
+/* Which destinations there are: those of the binary, parsed at first use, and those loaded at run time. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "destination/definition.h"
+#include "destination/embedded.h"
+
+enum { FILE_MAX = 4 << 20, FOLDER_SIZE = 4100, PATH_SIZE = FOLDER_SIZE + 300 };
+
+static struct {
+    pthread_once_t once;
+    const struct destination_type **list; /* sorted by type; each inside its struct definition */
+    size_t count, room;
+} catalog = {.once = PTHREAD_ONCE_INIT};
+
+static size_t place_of(struct slice type) {
+    size_t at = 0;
+    while (at < catalog.count) {
+        struct slice other = catalog.list[at]->type;
+        size_t common = other.len < type.len ? other.len : type.len;
+        int order = memcmp(other.ptr, type.ptr, common);
+        if (order > 0 || (order == 0 && other.len >= type.len)) {
+            break;
+        }
+        at++;
+    }
+    return at;
+}
+
+/* Takes the definition. */
+static void add(struct definition *definition) {
+    size_t at = place_of(definition->type.type);
+    if (at < catalog.count && slice_eq(catalog.list[at]->type, definition->type.type)) {
+        const struct definition *old = catalog.list[at]->definition;
+        catalog.list[at] = &definition->type;
+        definition_free((struct definition *)old);
+        return;
+    }
+    if (catalog.count == catalog.room) {
+        catalog.room = catalog.room == 0 ? 64 : 2 * catalog.room;
+        catalog.list = mem_resize(catalog.list, catalog.room * sizeof *catalog.list);
+    }
+    memmove(catalog.list + at + 1, catalog.list + at, (catalog.count - at) * sizeof *catalog.list);
+    catalog.list[at] = &definition->type;
+    catalog.count++;
+}
+
+static void load_embedded(void) {
+    catalog.list = mem_alloc(sizeof *catalog.list);
+    catalog.room = 1;
+    for (size_t i = 0; i < destination_embedded_count; i++) {
+        const struct destination_embedded *row = &destination_embedded[i];
+        struct errinfo why = {.at = 0};
+        struct definition *definition = NULL;
+        enum err e =
+            definition_parse(slice_of((const char *)row->text, row->len), "built in", row->has_code, &definition, &why);
+        if (e != OK) {
+            fprintf(stderr, "destinations/%s: %s: %s\n", row->name, why.path, why.text);
+        }
+        ASSERT(e == OK);
+        add(definition);
+    }
+}
+
+const struct destination_type *const *destination_list(size_t *ret_count) {
+    pthread_once(&catalog.once, load_embedded);
+    *ret_count = catalog.count;
+    return catalog.list;
+}
+
+const struct destination_type *destination_find(struct slice type) {
+    pthread_once(&catalog.once, load_embedded);
+    size_t at = place_of(type);
+    return at < catalog.count && slice_eq(catalog.list[at]->type, type) ? catalog.list[at] : NULL;
+}
+
+const char *destination_kind_name(enum destination_kind kind) {
+    static const char *const names[] = {
+        [DESTINATION_TABLES] = "tables", [DESTINATION_NATIVE] = "native", [DESTINATION_CODE] = "code"};
+    return names[kind];
+}
+
+/* ---- files ---- */
+
+static enum err read_whole(int fd, struct buf *out) {
+    enum { STEP = 65536 };
+    for (;;) {
+        enum err e = buf_reserve(out, STEP);
+        if (e != OK) {
+            return e;
+        }
+        ssize_t n = read(fd, out->ptr + out->len, STEP);
+        if (n == 0) {
+            return OK;
+        }
+        if (n < 0 && errno != EINTR) {
+            return err_from_errno(errno);
+        }
+        out->len += n > 0 ? (size_t)n : 0;
+    }
+}
+
+static enum err read_file(const char *file, struct buf *out, struct errinfo *why) {
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_why(err_from_errno(errno), why, file, "%s", strerror(errno));
+    }
+    enum err e = read_whole(fd, out);
+    close(fd);
+    return e == OK ? OK : err_why(e, why, file, "cannot be read: %s", err_text(e));
+}
+
+enum err destination_load(const char *folder, const struct destination_type **ret_type, struct errinfo *why) {
+    char file[PATH_SIZE];
+    char code[PATH_SIZE];
+    int len = snprintf(file, sizeof file, "%s/definition.json", folder);
+    if (len < 0 || (size_t)len >= sizeof file) {
+        return err_why(ERR_RANGE, why, folder, "the path is too long");
+    }
+    snprintf(code, sizeof code, "%s/transform.js", folder);
+    pthread_once(&catalog.once, load_embedded);
+    struct buf text;
+    struct definition *definition = NULL;
+    buf_init(&text, FILE_MAX);
+    enum err e = read_file(file, &text, why);
+    if (e == OK) {
+        e = definition_parse(buf_slice(&text), file, access(code, F_OK) == 0, &definition, why);
+    }
+    buf_fini(&text);
+    if (e == OK) {
+        add(definition);
+        *ret_type = &definition->type;
+    }
+    return e;
+}
+
+static enum err load_one(const char *parent, const char *name, struct errinfo *why) {
+    char folder[PATH_SIZE];
+    char file[PATH_SIZE + 32];
+    const struct destination_type *loaded = NULL;
+    snprintf(folder, sizeof folder, "%s/%s", parent, name);
+    snprintf(file, sizeof file, "%s/definition.json", folder);
+    /* other things may lie there: a folder without definition is none of ours */
+    return access(file, F_OK) == 0 ? destination_load(folder, &loaded, why) : OK;
+}
+
+enum err destination_load_folder(struct slice folder, struct errinfo *why) {
+    char path[FOLDER_SIZE];
+    struct dirent **entries = NULL;
+    if (folder.len == 0) {
+        return OK;
+    }
+    if (folder.len >= sizeof path) {
+        return err_why(ERR_RANGE, why, "destination.folder", "the path is too long");
+    }
+    snprintf(path, sizeof path, "%.*s", SLICE_ARG(folder));
+    int count = scandir(path, &entries, NULL, alphasort);
+    if (count < 0) {
+        return err_why(err_from_errno(errno), why, path, "destination.folder: %s", strerror(errno));
+    }
+    enum err e = OK;
+    for (int i = 0; i < count; i++) {
+        bool hidden = entries[i]->d_name[0] == '.';
+        if (e == OK && !hidden && entries[i]->d_name[0] != '_') {
+            e = load_one(path, entries[i]->d_name, why);
+        }
+        mem_free(entries[i]);
+    }
+    mem_free(entries);
+    return e;
+}

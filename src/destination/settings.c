@@ -1,0 +1,230 @@
+/* A configured destination's settings: checked by its definition, then read by index. */
+#include <stdio.h>
+
+#include "destination/definition.h"
+#include "http/client.h"
+
+struct opening {
+    const struct definition *d;
+    const struct json_doc *doc; /* the config */
+    struct arena *arena;
+    struct errinfo *why;
+    struct value *values;
+    bool *given;
+};
+
+static enum err fail(const struct opening *o, size_t at, const char *what) {
+    const struct destination_setting *setting = &o->d->type.settings[at];
+    return err_why(ERR_INVALID, o->why, setting->key.ptr, "%.*s %s: %.*s", SLICE_ARG(setting->label), what,
+        SLICE_ARG(setting->help));
+}
+
+/* "{{ event.x || default }}": the original fills such a setting from each event. */
+static bool is_dynamic(struct slice text) {
+    text = slice_trim(text);
+    return text.len >= 4 && memcmp(text.ptr, "{{", 2) == 0 && memcmp(text.ptr + text.len - 2, "}}", 2) == 0;
+}
+
+/* ---- by type ---- */
+
+static enum err check_choice(const struct opening *o, size_t at, struct slice text) {
+    const struct destination_setting *setting = &o->d->type.settings[at];
+    struct slice nearest = SLICE("");
+    unsigned nearest_distance = UINT32_MAX;
+    for (size_t i = 0; i < setting->option_count; i++) {
+        unsigned distance = slice_distance(text, setting->options[i].value);
+        if (distance == 0 && slice_eq(text, setting->options[i].value)) {
+            return OK;
+        }
+        if (distance < nearest_distance) {
+            nearest_distance = distance;
+            nearest = setting->options[i].value;
+        }
+    }
+    char what[128];
+    snprintf(what, sizeof what, "is none of its choices, the nearest is \"%.*s\"",
+        (int)(nearest.len < 64 ? nearest.len : 64), nearest.ptr);
+    return fail(o, at, what);
+}
+
+static enum err check_text(const struct opening *o, size_t at) {
+    const struct destination_setting *setting = &o->d->type.settings[at];
+    struct value *value = &o->values[at];
+    if (!value_is_text(value)) {
+        return fail(o, at, "must be a text");
+    }
+    struct slice text = slice_trim(value_text(value, o->arena));
+    *value = value_of_text(text);
+    if (is_dynamic(text)) {
+        return fail(o, at, "cannot be filled from each event ({{ … }}) in this version");
+    }
+    if (setting->type == SETTING_CHOICE) {
+        return check_choice(o, at, text);
+    }
+    struct errinfo inner = {.at = 0};
+    if (setting->type == SETTING_URL && http_url_check(text, &inner) != OK) {
+        return fail(o, at, inner.text[0] != '\0' ? inner.text : "is no URL");
+    }
+    const regex_t *pattern = o->d->checks[at].pattern;
+    if (pattern != NULL && !pattern_matches(pattern, text, o->arena)) {
+        return fail(o, at, "is not of the form that it must have");
+    }
+    return OK;
+}
+
+static enum err check_pairs(const struct opening *o, size_t at) {
+    struct value *value = &o->values[at];
+    struct value_pair item;
+    for (size_t position = 0; value_next(value, &position, o->arena, &item);) {
+        struct value from = value_member(&item.value, SLICE("from"), o->arena);
+        struct value to = value_member(&item.value, SLICE("to"), o->arena);
+        if (!value_is_text(&from) || !value_is_text(&to)) {
+            return fail(o, at, "must be a list of {from, to}");
+        }
+    }
+    return OK;
+}
+
+static enum err check_type(const struct opening *o, size_t at) {
+    struct value *value = &o->values[at];
+    double number = 0;
+    switch (o->d->type.settings[at].type) {
+    case SETTING_NUMBER:
+        if (value->kind == VALUE_BOOL || !value_number(value, o->arena, &number)) {
+            return fail(o, at, "must be a number");
+        }
+        *value = value_of_double(number, o->arena);
+        return OK;
+    case SETTING_BOOLEAN:
+        return value->kind == VALUE_BOOL ? OK : fail(o, at, "must be true or false");
+    case SETTING_LIST:
+        return value_is_array(value) ? OK : fail(o, at, "must be a list");
+    case SETTING_PAIRS:
+        return value_is_array(value) ? check_pairs(o, at) : fail(o, at, "must be a list of {from, to}");
+    default:
+        return check_text(o, at);
+    }
+}
+
+/* ---- all of them ---- */
+
+static bool is_blank(const struct opening *o, const struct value *value) {
+    return !value_is_set(value) || (value_is_text(value) && slice_trim(value_text(value, o->arena)).len == 0);
+}
+
+static bool is_known(const struct definition *d, struct slice key) {
+    for (size_t i = 0; i < d->type.setting_count; i++) {
+        if (slice_eq(d->setting_keys[i], key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A key that nobody knows and that looks like the missing one. */
+static struct slice lookalike(const struct opening *o, struct slice key) {
+    enum { CLOSE = 3 };
+    for (uint32_t k = json_first(o->doc, 0); k != JSON_ABSENT; k = json_after(o->doc, 0, k)) {
+        struct slice name = json_string(o->doc, k, o->arena);
+        bool close = slice_distance(name, key) < CLOSE || slice_eq_nocase(name, key);
+        if (close && !is_known(o->d, name)) {
+            return name;
+        }
+    }
+    return SLICE_NONE;
+}
+
+static enum err missing(const struct opening *o, size_t at) {
+    struct slice other = lookalike(o, o->d->setting_keys[at]);
+    if (other.len == 0) {
+        return fail(o, at, "is required and missing");
+    }
+    char what[128];
+    snprintf(what, sizeof what, "is required and missing (there is \"%.*s\": is \"%s\" meant?)",
+        (int)(other.len < 40 ? other.len : 40), other.ptr, o->d->setting_keys[at].ptr);
+    return fail(o, at, what);
+}
+
+static enum err check_shown(const struct opening *o, const struct run *run) {
+    for (size_t i = 0; i < o->d->type.setting_count; i++) {
+        bool shown = condition_holds(o->d->checks[i].show_when, run);
+        if (!shown) {
+            continue; /* what is not asked for is not checked either */
+        }
+        if (!o->given[i] && o->d->type.settings[i].required) {
+            return missing(o, i);
+        }
+        enum err e = o->given[i] ? check_type(o, i) : OK;
+        if (e != OK) {
+            return e;
+        }
+    }
+    return OK;
+}
+
+static enum err choose_variables(const struct definition *d, struct run *run, struct value *variables) {
+    for (size_t i = 0; i < d->variable_count; i++) {
+        const struct variable *variable = &d->variables[i];
+        for (size_t c = 0; c < variable->choice_count; c++) {
+            if (!condition_holds(variable->choices[c].when, run)) {
+                continue;
+            }
+            struct slice text;
+            /* a choice whose setting is absent leaves the variable without value: the template that needs it says so */
+            if (template_fill(&variable->choices[c].text, run, TEMPLATE_TEXT, &text) == OK) {
+                variables[i] = value_of_text(text);
+            }
+            break;
+        }
+    }
+    return OK;
+}
+
+static void read_values(const struct opening *o) {
+    for (size_t i = 0; i < o->d->type.setting_count; i++) {
+        o->values[i] = value_of_node(o->doc, json_find(o->doc, 0, o->d->setting_keys[i]));
+        o->given[i] = !is_blank(o, &o->values[i]);
+        if (!o->given[i]) {
+            o->values[i] = o->d->checks[i].fallback;
+        }
+    }
+}
+
+enum err destination_open(const struct destination_type *type, struct slice config, struct json_parser *parser,
+    struct arena *arena, const struct destination_settings **ret_settings, struct errinfo *why) {
+    struct errinfo unused = {.at = 0};
+    why = why != NULL ? why : &unused;
+    char *padded = arena_alloc(arena, config.len + JSON_PADDING);
+    memcpy(padded, config.ptr, config.len);
+    struct json_doc parsed;
+    enum err e = json_parse(parser, slice_of(padded, config.len), &parsed, why);
+    if (e == OK && !json_is(&parsed, 0, JSON_OBJECT)) {
+        e = err_why(ERR_INVALID, why, "config", "must be an object");
+    }
+    if (e != OK) {
+        return e;
+    }
+    const struct definition *d = type->definition;
+    struct json_doc *doc = ARENA_NEW(arena, struct json_doc);
+    definition_doc_dup(&parsed, arena, doc);
+    struct opening o = {.d = d,
+        .doc = doc,
+        .arena = arena,
+        .why = why,
+        .values = ARENA_ARRAY(arena, struct value, type->setting_count + 1),
+        .given = ARENA_ARRAY(arena, bool, type->setting_count + 1)};
+    read_values(&o);
+    struct value *variables = ARENA_ARRAY(arena, struct value, d->variable_count + 1);
+    struct run run = {.settings = o.values, .variables = variables, .arena = arena, .why = &unused};
+    e = check_shown(&o, &run);
+    if (e == OK) {
+        e = choose_variables(d, &run, variables);
+    }
+    if (e != OK) {
+        return e;
+    }
+    struct destination_settings *settings = ARENA_NEW(arena, struct destination_settings);
+    *settings = (struct destination_settings){.definition = d, .values = o.values, .variables = variables};
+    *ret_settings = settings;
+    return OK;
+}
