@@ -259,9 +259,31 @@ static void on_answered(
     }
 }
 
+/* The kind may know better what an answer means: an error inside a 200, a 400 that says "too many". */
+static enum answer by_rules(
+    struct attempt *attempt, const struct http_result *result, enum answer answer, enum reason *reason) {
+    static const enum reason reasons[] = {[ANSWER_DELIVERED] = REASON_NONE,
+        [ANSWER_FILTERED] = REASON_DECLINED,
+        [ANSWER_RETRY] = REASON_NONE,
+        [ANSWER_AUTH] = REASON_AUTH,
+        [ANSWER_DENIED] = REASON_EGRESS_DENIED,
+        [ANSWER_DEAD] = REASON_HTTP_STATUS};
+    const struct delivery_kind *kind = attempt->settings->kind;
+    if (kind->judge == NULL || result->err != OK) {
+        return answer;
+    }
+    enum answer judged = kind->judge(
+        attempt->settings->kind_settings, result, answer, attempt->sender->courier->parser, &attempt->arena);
+    if (judged != answer) {
+        *reason = reasons[judged];
+    }
+    return judged;
+}
+
 static void judge(struct attempt *attempt, const struct http_result *result) {
     enum reason reason;
     enum answer answer = retry_classify(result->err, result->status, &reason);
+    answer = by_rules(attempt, result, answer, &reason);
     if (attempt->own_url && (answer == ANSWER_AUTH || answer == ANSWER_DENIED)) {
         answer = ANSWER_DEAD;
         reason = result->err == OK ? REASON_HTTP_STATUS : reason;
@@ -375,6 +397,8 @@ void sender_send(struct sender *sender, struct item *item, bool probe) {
         give_up(sender, item, NOTE_EXPIRED, REASON_RETENTION, "the log no longer has it");
     } else if (e == ERR_CORRUPT) {
         give_up(sender, item, NOTE_EXPIRED, REASON_CORRUPT, "");
+    } else if (e == ERR_UNSUPPORTED) {
+        give_up(sender, item, NOTE_FILTERED, REASON_RULE, why.text);
     } else if (err_class(e) == ERR_CLASS_RETRY) {
         lanes_wait(&sender->lanes, item, clock_ms() + OUR_FAULT_PAUSE_MS);
     } else {

@@ -34,6 +34,8 @@ void delivery_free(struct delivery *delivery);
 
 /* For workspace_types.check: settings of a destination type. ERR_UNSUPPORTED when this build has no kind for it. */
 enum err delivery_check(struct slice type, struct slice config, struct errinfo *why);
+/* For workspace_types.label: as the type's definition has it; SLICE_NONE without one. */
+struct slice delivery_label(struct slice type);
 
 enum destination_state {
     DESTINATION_RUNNING,

@@ -2,7 +2,9 @@
 #include "delivery/kind.h"
 
 #include "delivery/delivery.h"
+#include "delivery/http/tables.h"
 #include "delivery/http/webhook.h"
+#include "destination/destination.h"
 
 enum { DEPTH_MAX = 128, ARENA_CHUNK = 4096 };
 
@@ -16,7 +18,13 @@ const struct delivery_kind *delivery_kind_find(struct slice type) {
             return kinds[i];
         }
     }
-    return NULL;
+    const struct destination_type *definition = destination_find(type);
+    return definition != NULL && definition->kind == DESTINATION_TABLES ? &delivery_tables : NULL;
+}
+
+struct slice delivery_label(struct slice type) {
+    const struct destination_type *definition = destination_find(type);
+    return definition != NULL ? definition->label : SLICE_NONE;
 }
 
 enum err delivery_check(struct slice type, struct slice config, struct errinfo *why) {
@@ -28,7 +36,13 @@ enum err delivery_check(struct slice type, struct slice config, struct errinfo *
     struct arena arena;
     arena_init(&arena, ARENA_CHUNK, 0);
     const void *settings = NULL;
-    enum err e = kind->open(config, parser, &arena, &settings, why);
+    const struct destination_type *definition = destination_find(type);
+    const struct destination_settings *checked = NULL;
+    /* a kind in C whose settings a definition describes: its messages have label and help */
+    enum err e = definition != NULL ? destination_open(definition, config, parser, &arena, &checked, why) : OK;
+    if (e == OK) {
+        e = kind->open(type, config, parser, &arena, &settings, why);
+    }
     arena_fini(&arena);
     json_parser_free(parser);
     return e;

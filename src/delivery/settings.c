@@ -1,5 +1,6 @@
 /* A destination's settings, taken from one snapshot of the workspace and the server's knobs. */
 #include "delivery/delivery_internal.h"
+#include "destination/destination.h"
 
 enum { DEPTH_MAX = 128, ARENA_CHUNK = 8192 };
 
@@ -21,7 +22,8 @@ static enum err open_kind(struct sender_settings *settings, struct errinfo *why)
         return OK;
     }
     struct json_parser *parser = json_parser_new(DEPTH_MAX);
-    enum err e = settings->kind->open(destination->config, parser, &settings->arena, &settings->kind_settings, why);
+    enum err e = settings->kind->open(
+        destination->type, destination->config, parser, &settings->arena, &settings->kind_settings, why);
     json_parser_free(parser);
     return e;
 }
@@ -35,8 +37,14 @@ enum err sender_settings_new(const struct delivery_conf *conf, struct workspace 
     settings->references = 1;
     settings->workspace = workspace_hold(workspace);
     settings->destination = destination;
-    settings->concurrency = rules->concurrency > 0 ? rules->concurrency : (uint32_t)conf->concurrency;
-    settings->timeout_ms = rules->timeout_ms > 0 ? rules->timeout_ms : conf->timeout;
+    const struct destination_type *definition = destination_find(destination->type);
+    struct destination_limits limits = definition != NULL ? definition->limits : (struct destination_limits){0};
+    settings->concurrency = rules->concurrency > 0 ? rules->concurrency
+        : limits.concurrency > 0                   ? limits.concurrency
+                                                   : (uint32_t)conf->concurrency;
+    settings->timeout_ms = rules->timeout_ms > 0 ? rules->timeout_ms
+        : limits.timeout_ms > 0                  ? limits.timeout_ms
+                                                 : conf->timeout;
     settings->window_ms = rules->window_ms > 0 ? rules->window_ms : conf->window;
     settings->sources = ARENA_ARRAY(&settings->arena, uint64_t, info->connection_count + 1);
     settings->source_count = connected_sources(info, destination, settings->sources);

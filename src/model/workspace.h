@@ -75,6 +75,9 @@ struct workspace_types {
     /* Checks the settings of a destination (`config`, with JSON_PADDING); NULL why-> not wanted. ERR_UNSUPPORTED: no
      * such type. Other errors: why->path is the setting's path inside `config` ("webhookUrl", "headers[0].from"). */
     enum err (*check)(struct slice type, struct slice config, struct errinfo *why);
+    /* NULL, or: the label of a type, for display_name where the file has none; SLICE_NONE when it is unknown. Lives as
+     * long as the process. */
+    struct slice (*label)(struct slice type);
 };
 
 /* Format by content: a JSON object with a "sources" array and without "version" is a workspaceConfig.json, anything

@@ -95,7 +95,7 @@ MUST enum err draft_settings(struct draft *draft, struct destination *destinatio
 bool draft_is_cloud(const struct json_doc *doc, uint32_t config, struct slice source_type);
 
 /* Key of the `integrations` object for a destination type, where the file does not say it. */
-struct slice workspace_display_name(struct slice type);
+struct slice workspace_display_name(const struct workspace_types *types, struct slice type);
 
 /* Arrays, tables, time of loading. */
 void draft_finish(struct draft *draft);

@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0) {
         return 0;
     }
-    static const struct workspace_types types = {check};
+    static const struct workspace_types types = {.check = check};
     struct workspace *workspace = NULL;
     struct errinfo why = {.text = ""};
     struct slice text = slice_of((const char *)data + 1, size - 1);

@@ -179,7 +179,7 @@ static enum err read_definition(
         return e;
     }
     if (destination->display_name.len == 0) {
-        destination->display_name = workspace_display_name(destination->type);
+        destination->display_name = workspace_display_name(reader->draft->types, destination->type);
     }
     read_message_types(reader, destination, definition_config, config);
     return OK;

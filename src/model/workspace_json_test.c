@@ -16,7 +16,7 @@ static enum err check(struct slice type, struct slice config, struct errinfo *wh
     }
     return OK;
 }
-static const struct workspace_types types = {check};
+static const struct workspace_types types = {.check = check};
 
 static struct workspace *parsed(const char *text) {
     struct workspace *workspace = NULL;

@@ -2,18 +2,12 @@
  * The rest belongs to the delivery of its type, which is asked through workspace_types. */
 #include "model/workspace_build.h"
 
-struct slice workspace_display_name(struct slice type) {
-    static const struct {
-        struct slice type, name;
-    } rows[] = {
-        {{"WEBHOOK", 7}, {"Webhook", 7}},
-    };
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (slice_eq(rows[i].type, type)) {
-            return rows[i].name;
-        }
+struct slice workspace_display_name(const struct workspace_types *types, struct slice type) {
+    struct slice label = types != NULL && types->label != NULL ? types->label(type) : SLICE_NONE;
+    if (label.len > 0) {
+        return label;
     }
-    return type;
+    return slice_eq(type, SLICE("WEBHOOK")) ? SLICE("Webhook") : type;
 }
 
 static enum err list_fail(const char *list, struct errinfo *inner) {

@@ -255,7 +255,7 @@ static enum err read_destination(struct reader *reader, const struct ytree_node 
         .id = keep(reader, field[DESTINATION_ID]),
         .name = keep(reader, field[DESTINATION_NAME]),
         .type = type,
-        .display_name = workspace_display_name(type),
+        .display_name = workspace_display_name(reader->draft->types, type),
         .enabled = ytree_bool(field[DESTINATION_ENABLED], true),
     };
     e = write_config(reader, field[DESTINATION_CONFIG], &destination.config);

@@ -69,8 +69,9 @@ static enum err read_headers(
     return OK;
 }
 
-static enum err webhook_open(struct slice config, struct json_parser *parser, struct arena *arena,
+static enum err webhook_open(struct slice type, struct slice config, struct json_parser *parser, struct arena *arena,
     const void **ret_settings, struct errinfo *why) {
+    (void)type; /* one kind, one type */
     char *padded = arena_alloc(arena, config.len + JSON_PADDING);
     memcpy(padded, config.ptr, config.len);
     struct json_doc doc;

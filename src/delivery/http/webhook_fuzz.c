@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct arena arena;
     arena_init(&arena, ARENA_CHUNK, 0);
     const void *settings = NULL;
-    if (delivery_webhook.open(config, parser, &arena, &settings, NULL) == OK) {
+    if (delivery_webhook.open(SLICE("WEBHOOK"), config, parser, &arena, &settings, NULL) == OK) {
         char *padded = arena_alloc(&arena, event.len + JSON_PADDING);
         memcpy(padded, event.ptr, event.len);
         struct kind_request request = {0};
