@@ -101,11 +101,12 @@ static void report_workspace(struct report *report, const struct conf *conf, con
 }
 
 static int check(struct report *report, const struct args *args) {
-    static const struct workspace_types types = {.check = delivery_check};
+    static const struct workspace_types types = {.check = delivery_check, .label = delivery_label};
     struct conf conf;
     struct errinfo why = {.at = 0};
     struct workspace *workspace = NULL;
     enum err e = conf_load(&conf, args, &why);
+    e = e == OK ? destination_load_folder(conf.destination.folder, &why) : e;
     if (e == OK) {
         /* arena_dup leaves a NUL behind every text */
         e = workspace_load(conf.workspace.path.ptr, &types, &workspace, &why);

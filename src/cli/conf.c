@@ -38,6 +38,7 @@ void conf_init(struct conf *conf) {
     *section++ = gateway_conf_section(&conf->gateway);
     *section++ = store_conf_section(&conf->store);
     *section++ = processor_conf_section(&conf->processor);
+    *section++ = destination_conf_section(&conf->destination);
     *section++ = delivery_conf_section(&conf->delivery);
     *section++ = transform_conf_section(&conf->transform);
     *section++ = (struct knob_section){"log", log_knobs, COUNT_OF(log_knobs), &conf->log};

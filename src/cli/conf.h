@@ -4,6 +4,7 @@
 
 #include "cli/args.h"
 #include "delivery/delivery_conf.h"
+#include "destination/destination.h"
 #include "gateway/gateway_conf.h"
 #include "processor/processor_conf.h"
 #include "store/store_conf.h"
@@ -27,7 +28,7 @@ struct serve_conf {
 #undef K
 };
 
-enum { CONF_SECTIONS = 8 };
+enum { CONF_SECTIONS = 9 };
 
 struct conf {
     struct arena arena; /* texts of knobs */
@@ -37,6 +38,7 @@ struct conf {
     struct gateway_conf gateway;
     struct store_conf store;
     struct processor_conf processor;
+    struct destination_conf destination;
     struct delivery_conf delivery;
     struct transform_conf transform;
     struct log_conf log;

@@ -44,7 +44,7 @@ struct server {
     int exit; /* if a step fails */
 };
 
-static const struct workspace_types types = {.check = delivery_check};
+static const struct workspace_types types = {.check = delivery_check, .label = delivery_label};
 
 /* ---- reload ---- */
 
@@ -163,7 +163,8 @@ static enum err start_process(struct server *server, struct errinfo *why) {
 static enum err start_workspace(struct server *server, struct errinfo *why) {
     struct workspace *first;
     server->exit = EXIT_CONFIG;
-    enum err e = workspace_load(server->conf.workspace.path.ptr, &types, &first, why);
+    enum err e = destination_load_folder(server->conf.destination.folder, why);
+    e = e == OK ? workspace_load(server->conf.workspace.path.ptr, &types, &first, why) : e;
     if (e == OK) {
         server->cell = workspace_cell_new(first);
         server->exit = EXIT_START;
@@ -196,8 +197,11 @@ static enum err start_stages(struct server *server, struct errinfo *why) {
     if (e != OK) {
         return e;
     }
-    struct gateway_deps gateway_deps = {
-        .store = server->store, .feed = server->feed, .cell = server->cell, .extra = serve_metrics, .version = CLI_VERSION};
+    struct gateway_deps gateway_deps = {.store = server->store,
+        .feed = server->feed,
+        .cell = server->cell,
+        .extra = serve_metrics,
+        .version = CLI_VERSION};
     return gateway_new(&server->conf.gateway, &gateway_deps, &server->gateway, why);
 }
 
