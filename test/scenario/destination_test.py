@@ -1,0 +1,99 @@
+"""Destinations as data: their cases, the manual's example, and one that is added at run time and delivers."""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+from sink import Answer
+from sluice import BINARY, ROOT, workspace
+
+FOLDERS = sorted(path.parent for path in ROOT.glob("destinations/*/definition.json"))
+
+
+def dest(*words):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
+    return subprocess.run([BINARY, "dest", *map(str, words)], capture_output=True, text=True, env=environment)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_cases_of_a_destination_pass(folder):
+    done = dest("test", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_example_of_the_manual_works(tmp_path):
+    manual = (ROOT / "docs/destinations.md").read_text()
+    examples = dict(re.findall(r"<!-- example: ([\w.]+) -->\n```json\n(.*?)```", manual, re.S))
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "definition.json").write_text(examples["definition.json"])
+    (tmp_path / "cases" / "example.json").write_text(examples["case"])
+    done = dest("test", tmp_path)
+    assert done.returncode == 0 and "1 passed, 0 failed" in done.stdout, done.stdout + done.stderr
+    broken = json.loads(examples["case"])
+    broken["expect"]["requests"][0]["body"]["items"][0]["value"] = 26
+    (tmp_path / "cases" / "example.json").write_text(json.dumps(broken))
+    done = dest("test", tmp_path)
+    assert done.returncode == 1 and "value: expected 26, got 25" in done.stdout, done.stdout + done.stderr
+
+
+def definition(folder, **changes):
+    """A destination of the test's own, of type ADDED, in folder/added."""
+    made = {
+        "type": "ADDED", "label": "Added", "category": "tests", "message_types": ["track"],
+        "settings": {"url": {"type": "url", "label": "Address", "help": "where the test listens", "required": True},
+                     "key": {"type": "text", "label": "Key", "help": "any", "secret": True, "required": True}},
+        "rules": [{"when": {"event": "Ping"}, "filtered": "pings are not wanted"}],
+        "delivery": {"auth": {"bearer": "${settings.key}"}, "headers": {"Content-Type": "application/json"},
+                     "requests": [{"name": "event", "method": "PUT", "url": "${settings.url}/u/${event.anonymousId}", "body": "json",
+                                   "table": "event"}]},
+        "responses": [{"status": 200, "when": {"is": {"error": True}}, "outcome": "dead"}],
+        "tables": {"event": [{"to": "what", "from": "event", "required": True}, {"to": "data.*", "from": "properties"}]}, **changes}
+    (folder / "added").mkdir(parents=True, exist_ok=True)
+    (folder / "added" / "definition.json").write_text(json.dumps(made))
+    return {"SLUICE_DESTINATION_FOLDER": str(folder)}
+
+
+def added(url, **config):
+    return {"id": "added", "type": "ADDED", "config": {"url": url.rstrip("/"), "key": "k1", **config}}
+
+
+def test_a_destination_added_at_run_time_delivers(serve, sink, tmp_path):
+    sink.behave = lambda arrival, number: Answer(body=b'{"error":true}' if arrival.json["what"] == "Bad" else b"{}")
+    server = serve(workspace([added(sink.url)]), clock=True, env=definition(tmp_path / "more"))
+    for name in ("Buy", "Ping", "Bad", "Sell"):
+        server.track(name, user="u 1", properties={"n": 1})
+    sink.wait_accepted(3)
+    server.settle()
+    assert [arrival.json for arrival in sink.arrivals] == [{"what": name, "data": {"n": 1}} for name in ("Buy", "Bad", "Sell")]
+    first = sink.arrivals[0]
+    assert first.method == "PUT" and first.path.endswith("/u/u%201")
+    assert {name.lower(): value for name, value in first.headers.items()}["authorization"] == "Bearer k1"
+    counts = server.destination("added")
+    assert (counts["delivered"], counts["filtered"], counts["dead"]) == (2, 1, 1)
+    letters = server.get("/v0/dead")["letters"]
+    assert len(letters) == 1 and "k1" not in server.get(f"/v0/dead/{letters[0]['id']}")["request"]
+    server.assert_conserved()
+
+
+def check(tmp_path, document, environment):
+    (tmp_path / "workspace.yaml").write_text(json.dumps(document))
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
+    return subprocess.run([BINARY, "check", "--workspace", tmp_path / "workspace.yaml"], capture_output=True, text=True,
+                          env={**clean, **environment})
+
+
+def test_a_missing_setting_is_refused_with_label_and_help(tmp_path):
+    environment = definition(tmp_path / "more")
+    done = check(tmp_path, workspace([added("http://127.0.0.1:1", key="")]), environment)
+    assert done.returncode == 4
+    assert "Key is required and missing: any" in done.stderr, done.stderr
+    done = check(tmp_path, workspace([added("http://127.0.0.1:1")]), environment)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_wrong_definition_is_refused_at_start_with_its_place(tmp_path):
+    environment = definition(tmp_path / "more", lable="x")
+    done = check(tmp_path, workspace([added("http://127.0.0.1:1")]), environment)
+    assert done.returncode == 4
+    assert 'unknown key "lable"; the nearest is "label"' in done.stderr and "definition.json:1:" in done.stderr, done.stderr
