@@ -1,6 +1,7 @@
 /* XXH3 for everything, MD5 for rudderId, SHA-256 for vendors, random bytes from the kernel.
  *
- * thread: any. MD5 contexts and random buffers are per thread; a thread's MD5 context is freed when the thread ends. */
+ * thread: any. Digest contexts and random buffers are per thread; a thread's digest context is freed when the thread
+ * ends. */
 #include "base/hash.h"
 
 #include <errno.h>
@@ -13,12 +14,13 @@
 #include <xxhash.h>
 #endif
 
-/* The library's AVX-512 code returns with the upper halves of the registers in use, and every SSE instruction after it (the compiler's
- * own copies of structs) then costs some 200 cycles. Short inputs do not go there. */
+/* The library's AVX-512 code returns with the upper halves of the registers in use, and every SSE instruction after it
+ * (the compiler's own copies of structs) then costs some 200 cycles. Short inputs do not go there. */
 static inline void leave_wide_registers(size_t len) {
 #ifdef __x86_64__
     if (len > 240 && __builtin_cpu_supports("avx")) {
-        __asm__ volatile("vzeroupper" ::: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
+        __asm__ volatile("vzeroupper" ::
+                             : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
                          "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
     }
 #else
@@ -42,37 +44,41 @@ uint32_t hash_check(const void *data, size_t len) {
     return (uint32_t)hash64(slice_of(data, len));
 }
 
-static pthread_once_t md5_once = PTHREAD_ONCE_INIT;
-static pthread_key_t md5_key;
-static EVP_MD *md5_method; /* fetched once: an implicit fetch per call costs more than the hash */
+static pthread_once_t digest_once = PTHREAD_ONCE_INIT;
+static pthread_key_t digest_key;
+static EVP_MD *md5_method, *sha256_method; /* fetched once: an implicit fetch per call costs more than the hash */
 
-static void md5_context_free(void *context) {
+static void digest_context_free(void *context) {
     EVP_MD_CTX_free(context);
 }
 
-static void md5_setup(void) {
+static void digest_setup(void) {
     md5_method = EVP_MD_fetch(NULL, "MD5", NULL);
-    ASSERT(md5_method != NULL);
-    ASSERT(pthread_key_create(&md5_key, md5_context_free) == 0);
+    sha256_method = EVP_MD_fetch(NULL, "SHA256", NULL);
+    ASSERT(md5_method != NULL && sha256_method != NULL);
+    ASSERT(pthread_key_create(&digest_key, digest_context_free) == 0);
 }
 
-void hash_md5(struct slice s, unsigned char out[16]) {
-    pthread_once(&md5_once, md5_setup);
-    EVP_MD_CTX *context = pthread_getspecific(md5_key);
+/* `method` points to a variable that digest_setup fills. */
+static void digest(EVP_MD *const *method, struct slice s, unsigned char *out) {
+    pthread_once(&digest_once, digest_setup);
+    EVP_MD_CTX *context = pthread_getspecific(digest_key);
     if (context == NULL) {
         context = EVP_MD_CTX_new();
         ASSERT(context != NULL);
-        pthread_setspecific(md5_key, context);
+        pthread_setspecific(digest_key, context);
     }
-    int done = EVP_DigestInit_ex2(context, md5_method, NULL) && EVP_DigestUpdate(context, s.ptr, s.len) &&
+    int done = EVP_DigestInit_ex2(context, *method, NULL) && EVP_DigestUpdate(context, s.ptr, s.len) &&
         EVP_DigestFinal_ex(context, out, NULL);
     ASSERT(done);
 }
 
+void hash_md5(struct slice s, unsigned char out[16]) {
+    digest(&md5_method, s, out);
+}
+
 void hash_sha256(struct slice s, unsigned char out[32]) {
-    unsigned written = 0;
-    int done = EVP_Digest(s.len > 0 ? s.ptr : "", s.len, out, &written, EVP_sha256(), NULL);
-    ASSERT(done && written == 32);
+    digest(&sha256_method, s, out);
 }
 
 static void random_from_kernel(unsigned char *out, size_t len) {

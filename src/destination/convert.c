@@ -187,9 +187,9 @@ static enum err revenue(struct slice text, const struct convert_run *run, struct
             SLICE_ARG(cut(text, 64)));
     }
     struct slice rounded = arena_printf(run->arena, "%.2f", number);
-    bool read = value_leading_number(rounded, &number);
-    ASSERT(read);
-    *value = value_of_double(number, run->arena);
+    if (!value_of_decimal(rounded, run->arena, value)) {
+        *value = value_leading_number(rounded, &number) ? value_of_double(number, run->arena) : VALUE_NONE;
+    }
     return OK;
 }
 
@@ -277,52 +277,64 @@ static struct value list_of_one(const struct value *value, struct arena *arena) 
 
 /* ---- one step ---- */
 
-/* Steps from text to text. False: the step is none of these. */
-static bool apply_text(
-    const struct convert_step *step, struct slice text, struct arena *arena, struct slice *ret_text) {
-    bool scheme = false;
-    switch (step->id) {
+static bool is_text_step(enum convert_id id) {
+    switch (id) {
     case CONVERT_TEXT:
-        *ret_text = text;
-        return true;
     case CONVERT_LOWER:
-        *ret_text = map_case(text, arena, tolower);
-        return true;
     case CONVERT_UPPER:
-        *ret_text = map_case(text, arena, toupper);
-        return true;
     case CONVERT_STRIP:
-        *ret_text = strip(text, arena);
-        return true;
     case CONVERT_SHA256:
-        *ret_text = sha256_hex(text, arena);
-        return true;
     case CONVERT_BASE64:
-        *ret_text = base64(text, arena);
-        return true;
     case CONVERT_URL_ENCODE:
-        *ret_text = url_encode(text, arena);
-        return true;
     case CONVERT_CUT:
-        *ret_text = cut(text, step->number);
-        return true;
     case CONVERT_DOMAIN:
-        *ret_text = host_of(text, &scheme);
-        return true;
     case CONVERT_MONTH_DAY:
-        *ret_text = month_day(text, arena);
-        return true;
     case CONVERT_TEMPLATE:
-        *ret_text = fill_template(step->text, text, arena);
         return true;
     default:
         return false;
     }
 }
 
+/* Steps from text to text. */
+static struct slice apply_text(const struct convert_step *step, struct slice text, struct arena *arena) {
+    bool scheme = false;
+    switch (step->id) {
+    case CONVERT_TEXT:
+        return text;
+    case CONVERT_LOWER:
+        return map_case(text, arena, tolower);
+    case CONVERT_UPPER:
+        return map_case(text, arena, toupper);
+    case CONVERT_STRIP:
+        return strip(text, arena);
+    case CONVERT_SHA256:
+        return sha256_hex(text, arena);
+    case CONVERT_BASE64:
+        return base64(text, arena);
+    case CONVERT_URL_ENCODE:
+        return url_encode(text, arena);
+    case CONVERT_CUT:
+        return cut(text, step->number);
+    case CONVERT_DOMAIN:
+        return host_of(text, &scheme);
+    case CONVERT_MONTH_DAY:
+        return month_day(text, arena);
+    case CONVERT_TEMPLATE:
+        return fill_template(step->text, text, arena);
+    default:
+        return text;
+    }
+}
+
 static enum err apply_number(const struct convert_step *step, const struct convert_run *run, struct value *value) {
     struct slice text = value_text(value, run->arena);
     double number = 0;
+    bool plain = step->id != CONVERT_INTEGER && step->id != CONVERT_REVENUE &&
+        (value->kind == VALUE_NUMBER || value_is_text(value)) && value_of_decimal(text, run->arena, value);
+    if (plain) {
+        return OK;
+    }
     switch (step->id) {
     case CONVERT_NUMBER:
         *value = value_number(value, run->arena, &number) ? value_of_double(number, run->arena) : VALUE_NONE;
@@ -393,9 +405,8 @@ static enum err apply(const struct convert_step *step, const struct convert_run 
     default:
         break;
     }
-    struct slice text;
-    if (apply_text(step, value_text(value, run->arena), run->arena, &text)) {
-        *value = value_of_text(text);
+    if (is_text_step(step->id)) {
+        *value = value_of_text(apply_text(step, value_text(value, run->arena), run->arena));
     } else {
         apply_shape(step, run->arena, value);
     }

@@ -56,18 +56,13 @@ static struct slice layout(bool negative, const char *digits, int count, int poi
     return arena_printf(arena, "%s%.*s.%.*s", sign, point, digits, count - point, digits + point);
 }
 
-struct value value_of_double(double v, struct arena *arena) {
-    if (!isfinite(v)) {
-        return VALUE_NONE;
-    }
-    if (v == 0) {
-        return (struct value){.kind = VALUE_NUMBER, .text = SLICE("0")};
-    }
+/* 15 digits hold every shorter decimal that reads back as v; the zeros behind it are cut off. */
+static struct value format_double(double v, struct arena *arena) {
     char text[40];
-    int precision = 1;
+    int precision = EXACT_DIGITS;
     do {
         snprintf(text, sizeof text, "%.*e", precision - 1, fabs(v));
-    } while (strtod(text, NULL) != fabs(v) && precision++ < DIGITS_MAX);
+    } while (precision < DIGITS_MAX && strtod(text, NULL) != fabs(v) && precision++ < DIGITS_MAX);
     char digits[DIGITS_MAX + 1];
     int count = 0;
     const char *at = text;
@@ -83,6 +78,62 @@ struct value value_of_double(double v, struct arena *arena) {
     enum err e = slice_to_i64(slice_cstr(at[1] == '+' ? at + 2 : at + 1), &exponent);
     ASSERT(e == OK);
     return (struct value){.kind = VALUE_NUMBER, .text = layout(v < 0, digits, count, (int)exponent + 1, arena)};
+}
+
+static struct value whole_number(int64_t v, struct arena *arena) {
+    enum { ROOM = 20 };
+    char *end = (char *)arena_alloc(arena, ROOM) + ROOM;
+    char *at = end;
+    uint64_t rest = v < 0 ? (uint64_t)-v : (uint64_t)v;
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (v < 0) {
+        *--at = '-';
+    }
+    return (struct value){.kind = VALUE_NUMBER, .text = slice_of(at, (size_t)(end - at))};
+}
+
+struct value value_of_double(double v, struct arena *arena) {
+    static const double whole_max = 9007199254740992; /* 2^53 */
+    if (!isfinite(v)) {
+        return VALUE_NONE;
+    }
+    if (v == trunc(v) && fabs(v) < whole_max) {
+        return whole_number((int64_t)v, arena);
+    }
+    return format_double(v, arena);
+}
+
+bool value_of_decimal(struct slice text, struct arena *arena, struct value *ret_value) {
+    size_t sign = text.len > 0 && text.ptr[0] == '-';
+    size_t point = SIZE_MAX;
+    size_t end = text.len;
+    if (text.len == sign || text.len - sign > EXACT_DIGITS) {
+        return false;
+    }
+    for (size_t i = sign; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '.' && point == SIZE_MAX && i > sign && i + 1 < text.len) {
+            point = i;
+        } else if (c < '0' || c > '9') {
+            return false;
+        }
+    }
+    /* "007", "-0" and "0.0000001" are written otherwise: not worth a case of their own */
+    char first = text.ptr[sign];
+    if (first == '0' && (point != sign + 1 || sign == 1 || (text.len > sign + 2 && text.ptr[sign + 2] == '0'))) {
+        return text.len == 1 ? (*ret_value = whole_number(0, arena), true) : false;
+    }
+    while (point != SIZE_MAX && (text.ptr[end - 1] == '0' || text.ptr[end - 1] == '.')) {
+        end--;
+        if (end == point) {
+            break;
+        }
+    }
+    *ret_value = (struct value){.kind = VALUE_NUMBER, .text = slice_of(text.ptr, end)};
+    return true;
 }
 
 /* ---- questions ---- */
@@ -118,19 +169,6 @@ bool value_is_set(const struct value *v) {
 }
 
 /* ---- numbers ---- */
-
-static bool is_plain_integer(struct slice text) {
-    size_t sign = text.len > 0 && text.ptr[0] == '-';
-    if (text.len - sign > EXACT_DIGITS || slice_eq(text, SLICE("-0"))) {
-        return false;
-    }
-    for (size_t i = sign; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9') {
-            return false;
-        }
-    }
-    return text.len > sign;
-}
 
 /* strtod over a decimal number alone: no hexadecimal, no names. Returns the bytes read. */
 static size_t read_decimal(struct slice text, double *ret_number) {
@@ -188,8 +226,12 @@ struct slice value_text(const struct value *v, struct arena *arena) {
     case VALUE_JSON:
         return v->text;
     case VALUE_NUMBER: {
+        struct value plain;
         double number = 0;
-        if (is_plain_integer(v->text) || read_decimal(v->text, &number) != v->text.len || !isfinite(number)) {
+        if (value_of_decimal(v->text, arena, &plain)) {
+            return plain.text;
+        }
+        if (read_decimal(v->text, &number) != v->text.len || !isfinite(number)) {
             return v->text;
         }
         struct value written = value_of_double(number, arena);

@@ -45,6 +45,8 @@ struct value value_of_bool(bool b);
 /* As JavaScript writes it: shortest digits that read back, exponents from 1e21 and below 1e-6. Not finite:
  * VALUE_ABSENT. */
 struct value value_of_double(double v, struct arena *arena);
+/* The same for a short plain decimal ("12", "-3.50"), without rounding through a double; false for anything else. */
+bool value_of_decimal(struct slice text, struct arena *arena, struct value *ret_value);
 
 bool value_is_text(const struct value *v);
 bool value_is_array(const struct value *v);
