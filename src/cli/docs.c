@@ -278,6 +278,7 @@ static const struct docs_page pages[] = {
     {"knobs", "settings of sluice.yaml and the environment", page_knobs},
     {"counters", "what /metrics shows", page_counters},
     {"routes", "HTTP routes of the gateway and the control socket", page_routes},
+    {"destinations", "destinations and their settings", docs_page_destinations},
     {"cli", "verbs, options and exit codes", page_cli},
     {"errors", "errors, their status and text", page_errors},
     {"reasons", "why an event did not simply go out", page_reasons},
@@ -347,7 +348,7 @@ int verb_docs(const struct args *args) {
         return print_page(args->positional[0]);
     }
     for (size_t i = 0; i < COUNT_OF(pages); i++) {
-        printf("%-9s %s\n", pages[i].name, pages[i].summary);
+        printf("%-12s %s\n", pages[i].name, pages[i].summary);
     }
     return EXIT_OK;
 }

@@ -10,4 +10,7 @@ struct docs_page {
 };
 const struct docs_page *docs_pages(size_t *ret_count);
 
+/* docs_destinations.c */
+void docs_page_destinations(struct buf *out);
+
 #endif
