@@ -72,6 +72,9 @@ static void do_work(struct local *local, unsigned work) {
     if ((work & LOCAL_KEEP_INDEX) != 0) {
         local_index_pending(local);
     }
+    if ((work & LOCAL_KEEP_SPARE) != 0 && local_spare_fill(local)) {
+        local_keeper_ask(local, LOCAL_KEEP_SPARE);
+    }
     if ((work & LOCAL_KEEP_TRIM) != 0) {
         local_trim(&local->store);
         local->keeper.trim_due = clock_mono_ns() + TRIM_EVERY_NS;

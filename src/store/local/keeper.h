@@ -14,7 +14,8 @@ enum local_keep {
     LOCAL_KEEP_TRIM = 2,
     LOCAL_KEEP_DISK = 4,  /* look at free space and log size */
     LOCAL_KEEP_NOTES = 8, /* sync dead letters and notes, store.note_sync from now at the latest */
-    LOCAL_KEEP_STOP = 16,
+    LOCAL_KEEP_SPARE = 16, /* one step at a time, so that the rest does not wait for it */
+    LOCAL_KEEP_STOP = 32,
 };
 
 struct local_keeper {

@@ -129,7 +129,7 @@ static struct local *local_new(const struct store_conf *conf, struct local_fs *f
     if (local->segment_bytes < SEGMENT_BYTES_MIN) {
         local->segment_bytes = SEGMENT_BYTES_MIN;
     }
-    local->notes.fd = local->dead.fd = local->writer.fd = -1;
+    local->notes.fd = local->dead.fd = local->writer.fd = local->spare.fd = -1;
     buf_init(&local->notes.scratch, 0);
     buf_init(&local->dead.scratch, 0);
     init_locks(local);
@@ -188,6 +188,7 @@ enum err local_open_on(const struct store_conf *conf, struct local_fs *fs, struc
     if (active != NULL) {
         active->refs++; /* the writer's */
     }
+    local_spare_open(local);
     local_disk_check(local);
     local_writer_start(local, active, fd, atomic_load(&local->head));
     local_keeper_start(local);
@@ -229,6 +230,7 @@ static void local_close(struct store *store) {
         LOG(ERROR, "store", "notes could not be synced; some deliveries may repeat after a power failure", "path=%.*s",
             SLICE_ARG(local->conf.path));
     }
+    local_spare_close(local);
     save_indexes(local);
     local_free(local);
 }

@@ -23,6 +23,7 @@
 #include "store/local/keeper.h"
 #include "store/local/notes.h"
 #include "store/local/segment.h"
+#include "store/local/spare.h"
 #include "store/local/writer.h"
 
 #define LOCAL_FORMAT "sluice-local 1\n"
@@ -57,6 +58,7 @@ struct local {
 
     pthread_mutex_t upkeep_lock; /* one index writer, one trim at a time */
     struct local_writer writer;
+    struct local_spare spare;
     struct local_watches watches;
     struct local_keeper keeper;
     struct local_notes notes;

@@ -324,7 +324,7 @@ static void step_advance(struct model *model) {
     uint64_t to = live->scanned + pick(model, 320);
     to = to < model->head ? to : model->head;
     uint64_t tail = store_tail(model->rig.store);
-    while (live->scanned < to && live->open_count < 60) {
+    while (live->scanned < to && live->open_count < 200) {
         uint64_t o = live->scanned++;
         if (has_ended(live, o)) {
             size_t i = 0;
@@ -343,9 +343,10 @@ static void step_advance(struct model *model) {
     check_law(live);
 }
 
-static struct note random_note(struct model *model, const struct model_destination *d, uint64_t key) {
+/* About the n-th oldest open event, mostly, so that the log can go. */
+static struct note random_note(struct model *model, const struct model_destination *d, uint64_t key, size_t n) {
     struct note note = {.destination = key, .at_ms = clock_ms(), .duration_us = 5, .reason = (uint8_t)pick(model, 5)};
-    note.offset = d->live.open[pick(model, 2) == 0 ? 0 : pick(model, d->live.open_count)].offset; /* mostly the oldest, so that the log can go */
+    note.offset = d->live.open[pick(model, 5) == 0 || n >= d->live.open_count ? pick(model, d->live.open_count) : n].offset;
     note.kind = pick(model, 3) == 0 ? NOTE_ATTEMPT : (uint8_t)(NOTE_DELIVERED + pick(model, 4));
     note.attempt = (uint16_t)(1 + pick(model, 9));
     note.first_ms = 1000 + (int64_t)pick(model, 1000);
@@ -357,12 +358,12 @@ static struct note random_note(struct model *model, const struct model_destinati
 static void step_notes(struct model *model) {
     size_t which = pick(model, DESTINATIONS);
     struct model_destination *d = &model->destinations[which];
-    struct note notes[8];
+    struct note notes[48];
     size_t n = 0;
     uint64_t low_scanned = d->live.scanned;
     struct cursor_state *live = &d->live;
     while (n < COUNT_OF(notes) && live->open_count > 0 && d->note_count + n < NOTES_MAX) {
-        notes[n] = random_note(model, d, which + 1);
+        notes[n] = random_note(model, d, which + 1, n);
         if (notes[n].offset >= low_scanned) {
             break; /* known from notes only: not handed over again yet */
         }

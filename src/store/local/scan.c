@@ -158,14 +158,18 @@ static void scan_file_head(struct scan *scan) {
         return; /* shorter: a segment whose first group never came */
     }
     memcpy(&head, bytes, sizeof head);
+    static const struct local_segment_head zeros;
     size_t from = offsetof(struct local_segment_head, base);
-    if (memcmp(head.magic, LOCAL_SEGMENT_MAGIC, sizeof head.magic) != 0 || head.base != scan->segment->base ||
-        head.sum != hash_check((const char *)&head + from, sizeof head - from)) {
+    bool whole = memcmp(head.magic, LOCAL_SEGMENT_MAGIC, sizeof head.magic) == 0 &&
+                 head.sum == hash_check((const char *)&head + from, sizeof head - from);
+    if (whole && head.base == scan->segment->base) {
+        scan->segment->prepared = (head.flags & LOCAL_SEGMENT_PREPARED) != 0;
+    } else if (whole || memcmp(&head, &zeros, sizeof head) == 0) {
+        scan->segment->prepared = true; /* a spare that had its new name, and not yet its new head */
+    } else {
         LOG(WARN, "store", "head of a segment is bad; its records are read all the same", "segment=%lu",
             (unsigned long)scan->segment->base);
-        return;
     }
-    scan->segment->prepared = (head.flags & LOCAL_SEGMENT_PREPARED) != 0;
 }
 
 enum err local_segment_scan(struct local_segment *segment, uint64_t limit, bool last, uint64_t *ret_torn) {

@@ -72,7 +72,11 @@ static struct local_segment *take_oldest(struct local *local, uint64_t low, int6
 
 static void delete_segment(struct local *local, struct local_segment *segment) {
     static const char *const suffixes[] = {"seg", "idx"};
-    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+    pthread_mutex_lock(&local->segments_lock);
+    bool alone = segment->refs == 1; /* it is in no list any more: nobody can get at it */
+    pthread_mutex_unlock(&local->segments_lock);
+    bool recycled = alone && local_spare_recycle(local, segment);
+    for (size_t i = recycled ? 1 : 0; i < COUNT_OF(suffixes); i++) {
         char name[LOCAL_NAME_SIZE];
         local_segment_name(segment->base, suffixes[i], name);
         int result = local->fs->unlink(local->fs, name);

@@ -13,6 +13,8 @@
 #define SEGMENT_PAIRS_MAX (1u << 20)
 #define DISK_CHECK_NS UINT64_C(1000000000)
 #define NS_PER_US 1000u
+#define EARLY_ROLL_BYTES (UINT64_C(1) << 20) /* less is not worth a segment of its own */
+#define SPARE_WANTED_SHARE 4u                /* of a prepared segment, once used, the next one is begun */
 
 enum wake_state { WAKE_NONE, WAKE_CALLED, WAKE_ASLEEP };
 
@@ -130,11 +132,17 @@ static enum err begin_segment(struct local *local) {
     ASSERT(writer->active == NULL || local_segment_count(writer->active) > 0);
     char name[LOCAL_NAME_SIZE];
     local_segment_name(writer->next, "seg", name);
-    int fd = FAULT(STORE_ROLL) ? -ENOSPC : fs->open(fs, name, LOCAL_FS_WRITE | LOCAL_FS_CREATE | LOCAL_FS_TRUNCATE);
+    uint64_t limit = local->segment_bytes;
+    int fd = FAULT(STORE_ROLL) ? -ENOSPC : local_spare_take(local, name, &limit);
+    bool prepared = fd >= 0;
+    if (fd == -ENOENT) {
+        fd = fs->open(fs, name, LOCAL_FS_WRITE | LOCAL_FS_CREATE | LOCAL_FS_TRUNCATE);
+    }
     if (fd < 0) {
         return local_io(local, fd, "create segment", writer->next);
     }
     struct local_segment *segment = local_segment_new(local, writer->next);
+    segment->prepared = prepared;
     enum err e = write_segment_head(local, segment, fd);
     if (e == OK) {
         int result = fs->sync_dir(fs, "log");
@@ -153,6 +161,8 @@ static enum err begin_segment(struct local *local) {
     pthread_mutex_unlock(&local->segments_lock);
     writer->active = segment;
     writer->fd = fd;
+    writer->limit = limit;
+    writer->prepared = prepared;
     local_log_bytes_add(local, sizeof(struct local_segment_head));
     stat_add(&local->store.stat.rolls, 1);
     return OK;
@@ -169,7 +179,7 @@ static struct group gather(const struct local *local) {
     struct loop_msg *msg = writer->todo;
     while (msg != NULL) {
         size_t size = batch_of(msg)->frames.len;
-        bool fits = group.bytes + size <= GROUP_BYTES_MAX && end + group.bytes + size <= local->segment_bytes;
+        bool fits = group.bytes + size <= GROUP_BYTES_MAX && end + group.bytes + size <= writer->limit;
         if (!fits && (group.bytes > 0 || !fresh)) {
             break;
         }
@@ -258,6 +268,7 @@ static void undo_group(struct local *local, const struct group *group) {
         batch->duplicates = 0;
     }
     writer->next = group->first;
+    writer->prepared = false;
     int result = local->fs->truncate(local->fs, writer->fd, group->position);
     if (result != 0) {
         (void)local_io(local, result, "cut back segment", writer->active->base);
@@ -310,6 +321,9 @@ static void count_group(struct local *local, const struct group *group, uint64_t
     stat_add(&stat->records, (int64_t)(writer->next - group->first));
     stat_add(&stat->bytes, (int64_t)group->written);
     stat_observe(&stat->commit_time, (now - began) / NS_PER_US);
+    if (!writer->prepared || local_segment_end(writer->active) > writer->limit / SPARE_WANTED_SHARE) {
+        local_spare_want(local, now);
+    }
     if (now - writer->disk_checked_ns > DISK_CHECK_NS) {
         writer->disk_checked_ns = now;
         local_keeper_ask(local, LOCAL_KEEP_DISK);
@@ -372,9 +386,16 @@ static enum err admit(struct local *local) {
     return store_pressure(&local->store);
 }
 
-static bool must_roll(struct local_writer *writer, const struct group *group) {
+/* The active segment is full, or old, or grows with every commit although a spare is ready. */
+static bool must_roll(struct local *local, const struct group *group) {
+    struct local_writer *writer = &local->writer;
     bool asked = atomic_exchange_explicit(&writer->roll_wanted, false, memory_order_relaxed);
-    return writer->active == NULL || group->end == writer->todo || (asked && local_segment_count(writer->active) > 0);
+    if (writer->active == NULL || group->end == writer->todo) {
+        return true;
+    }
+    bool spare = atomic_load_explicit(&local->spare.state, memory_order_acquire) == LOCAL_SPARE_READY;
+    bool better = !writer->prepared && spare && local_segment_end(writer->active) > EARLY_ROLL_BYTES;
+    return (asked || better) && local_segment_count(writer->active) > 0;
 }
 
 static void run_group(struct local *local) {
@@ -382,7 +403,7 @@ static void run_group(struct local *local) {
     struct group group = gather(local);
     enum err e = admit(local);
     bool admitted = e == OK;
-    if (admitted && must_roll(writer, &group)) {
+    if (admitted && must_roll(local, &group)) {
         e = begin_segment(local);
         group = gather(local);
     }
@@ -424,7 +445,7 @@ static void *writer_main(void *arg) {
 
 void local_writer_start(struct local *local, struct local_segment *active, int fd, uint64_t next) {
     struct local_writer *writer = &local->writer;
-    *writer = (struct local_writer){.active = active, .fd = fd, .next = next};
+    *writer = (struct local_writer){.active = active, .fd = fd, .next = next, .limit = local->segment_bytes};
     writer->todo_tail = &writer->todo;
     local_dedup_init(&writer->dedup, local->conf.dedup_window, local->conf.dedup_entries);
     int failed = pthread_create(&writer->thread, NULL, writer_main, local);
@@ -444,6 +465,8 @@ void local_writer_stop(struct local *local) {
     local_dedup_fini(&writer->dedup);
     mem_free(writer->runs);
     if (writer->active != NULL) {
+        /* what was prepared and not used would have to be read through at the next start; if this fails, it is */
+        (void)local->fs->truncate(local->fs, writer->fd, local_segment_end(writer->active));
         local_segment_release(writer->active);
         local->fs->close(local->fs, writer->fd);
     }

@@ -32,6 +32,8 @@ struct local_writer {
     struct loop_msg *todo, **todo_tail; /* oldest first */
     struct local_segment *active;       /* NULL: the next group begins one. A reference of its own. */
     int fd;                             /* of active, for writing */
+    uint64_t limit;                     /* size at which active is full */
+    bool prepared;                      /* active was a spare: its bytes are allocated */
     uint64_t next;                      /* offset */
     struct iovec *runs;
     size_t run_count, run_cap;
