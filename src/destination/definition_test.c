@@ -48,6 +48,11 @@ static void an_unknown_key_names_the_nearest(void **state) {
     refuses(ROWS("[{\"to\":\"a\",\"form\":\"b\"}]"), "tables.t[0]", "unknown key \"form\"; the nearest is \"from\"");
 }
 
+static void a_key_is_not_given_twice(void **state) {
+    (void)state;
+    refuses(HEAD ",\"kind\":\"native\",\"label\":\"b\"}", "", "\"label\" is given twice");
+}
+
 static void the_place_is_line_and_column(void **state) {
     (void)state;
     struct definition *d = NULL;
@@ -129,6 +134,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_definition_is_enough),
         cmocka_unit_test(an_unknown_key_names_the_nearest),
+        cmocka_unit_test(a_key_is_not_given_twice),
         cmocka_unit_test(the_place_is_line_and_column),
         cmocka_unit_test(what_is_no_json_says_where),
         cmocka_unit_test(words_have_a_nearest_too),

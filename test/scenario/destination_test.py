@@ -97,3 +97,26 @@ def test_a_wrong_definition_is_refused_at_start_with_its_place(tmp_path):
     done = check(tmp_path, workspace([added("http://127.0.0.1:1")]), environment)
     assert done.returncode == 4
     assert 'unknown key "lable"; the nearest is "label"' in done.stderr and "definition.json:1:" in done.stderr, done.stderr
+
+
+def conformance(cases):
+    environment = {**os.environ, "SLUICE_BINARY": str(BINARY)}
+    return subprocess.run([ROOT / "test/conformance/run", "--cases", cases], capture_output=True, text=True, env=environment)
+
+
+def test_the_conformance_runner_tells_a_wrong_body_and_a_wrong_status(tmp_path):
+    event = {"type": "track", "event": "e", "userId": "u"}
+    item = {"message": event, "destination": {"Config": {"writeKey": "k"}}}
+    output = {"method": "POST", "endpoint": "https://api.segment.io/v1/batch", "params": {},
+              "headers": {"Content-Type": "application/json", "Authorization": "Basic azo="},
+              "body": {"JSON": {"batch": [{"type": "track", "event": "e", "userId": "u"}]}, "FORM": {}}}
+    wrong_body = {**output, "body": {"JSON": {"batch": [{"type": "track", "event": "f", "userId": "u"}]}}}
+    answers = [{"output": output, "statusCode": 200}, {"output": wrong_body, "statusCode": 200}, {"statusCode": 400}]
+    (tmp_path / "segment").mkdir()
+    (tmp_path / "segment" / "processor.json").write_text(json.dumps(
+        [{"description": "d", "input": [item], "expected": {"status": 200, "body": [answer]}} for answer in answers]))
+    done = conformance(tmp_path)
+    assert done.returncode == 1 and "1 passed, 2 failed" in done.stdout, done.stdout + done.stderr
+    assert ".body[1].batch[0].event: expected f" in done.stdout and "statusCode: expected 400" in done.stdout
+    done = conformance(tmp_path / "none")
+    assert done.returncode == 0 and "SKIPPED" in done.stdout
