@@ -127,6 +127,16 @@ static void a_header_with_a_control_character_refuses_the_event(void **state) {
     testing_stop(&t);
 }
 
+static void an_id_of_dots_leads_nowhere_else(void **state) {
+    (void)state;
+    struct testing t;
+    open_full(&t, small_config);
+    assert_string_equal(testing_body(&t, "{\"type\":\"track\",\"event\":\"..\"}"),
+        "refused: the URL would have . or .. as a part of its path");
+    assert_string_equal(testing_body(&t, "{\"type\":\"track\",\"event\":\"...\"}"), "{\"key\":\"k1\",\"events\":[{}]}");
+    testing_stop(&t);
+}
+
 static void events_that_are_not_taken_say_why(void **state) {
     (void)state;
     struct testing t;
@@ -341,6 +351,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_shown_is_not_asked_for),
         cmocka_unit_test(a_request_has_url_headers_and_body),
         cmocka_unit_test(a_header_with_a_control_character_refuses_the_event),
+        cmocka_unit_test(an_id_of_dots_leads_nowhere_else),
         cmocka_unit_test(events_that_are_not_taken_say_why),
         cmocka_unit_test(a_form_is_encoded),
         cmocka_unit_test(a_batch_ends_at_its_events_and_at_its_bytes),

@@ -1,4 +1,5 @@
 /* A plan over one event: a value for each row, then the tree as JSON. */
+#include "base/hash.h"
 #include "destination/mapping.h"
 
 #define NONE UINT32_MAX
@@ -195,9 +196,9 @@ static bool is_named(const struct writing *x, uint32_t at, struct slice key) {
     return false;
 }
 
-static struct value last_member(const struct writing *x, const struct spreads *spreads, size_t from, struct slice key) {
+static struct value last_member(const struct writing *x, const struct spreads *spreads, struct slice key) {
     struct value found = VALUE_NONE;
-    for (size_t i = from; i < spreads->count; i++) {
+    for (size_t i = 0; i < spreads->count; i++) {
         struct value member = value_member(&spreads->list[i], key, x->arena);
         if (member.kind != VALUE_ABSENT) {
             found = member;
@@ -206,17 +207,70 @@ static struct value last_member(const struct writing *x, const struct spreads *s
     return found;
 }
 
-static void write_spreads(const struct writing *x, uint32_t at, const struct spreads *spreads) {
+struct members {
+    struct value_pair *list;
+    size_t count;
+};
+
+/* Of a key that several objects have, the last stays, where it stands. A table, for the objects are as large as a
+ * sender likes. */
+static void drop_earlier(struct members *members, struct arena *arena) {
+    size_t places = 2;
+    while (places < 2 * members->count) {
+        places *= 2;
+    }
+    uint32_t *table = ARENA_ARRAY(arena, uint32_t, places); /* 1 + index */
+    bool *dropped = ARENA_ARRAY(arena, bool, members->count + 1);
+    for (size_t i = 0; i < members->count; i++) {
+        size_t at = hash64(members->list[i].key) & (places - 1);
+        while (table[at] != 0 && !slice_eq(members->list[table[at] - 1].key, members->list[i].key)) {
+            at = (at + 1) & (places - 1);
+        }
+        if (table[at] != 0) {
+            dropped[table[at] - 1] = true;
+        }
+        table[at] = (uint32_t)i + 1;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < members->count; i++) {
+        if (!dropped[i]) {
+            members->list[kept++] = members->list[i];
+        }
+    }
+    members->count = kept;
+}
+
+/* All that is spread into a node, but for what rows name themselves. */
+static struct members merge(const struct writing *x, uint32_t at, const struct spreads *spreads, size_t room_behind) {
+    struct members members = {.count = 0};
     struct value_pair member;
     for (size_t i = 0; i < spreads->count; i++) {
         for (size_t position = 0; value_next(&spreads->list[i], &position, x->arena, &member);) {
-            struct value later = last_member(x, spreads, i + 1, member.key);
-            if (later.kind != VALUE_ABSENT || is_named(x, at, member.key)) {
-                continue;
-            }
-            json_write_key(x->w, member.key);
-            value_write(x->w, &member.value, x->arena);
+            room_behind++;
         }
+    }
+    members.list = ARENA_ARRAY(x->arena, struct value_pair, room_behind + 1);
+    for (size_t i = 0; i < spreads->count; i++) {
+        for (size_t position = 0; value_next(&spreads->list[i], &position, x->arena, &member);) {
+            if (!is_named(x, at, member.key)) {
+                members.list[members.count++] = member;
+            }
+        }
+    }
+    if (spreads->count > 1) {
+        drop_earlier(&members, x->arena);
+    }
+    return members;
+}
+
+static void write_spreads(const struct writing *x, uint32_t at, const struct spreads *spreads) {
+    if (spreads->count == 0) {
+        return;
+    }
+    struct members members = merge(x, at, spreads, 0);
+    for (size_t i = 0; i < members.count; i++) {
+        json_write_key(x->w, members.list[i].key);
+        value_write(x->w, &members.list[i].value, x->arena);
     }
 }
 
@@ -229,7 +283,7 @@ static void write_object(const struct writing *x, uint32_t at, const struct valu
         if (!x->result->present[child]) {
             continue;
         }
-        struct value inherited = last_member(x, &spreads, 0, plan->nodes[child].key);
+        struct value inherited = last_member(x, &spreads, plan->nodes[child].key);
         json_write_key(x->w, plan->nodes[child].key);
         write_node(x, child, &inherited);
     }
@@ -305,29 +359,13 @@ struct value plan_members(const struct plan_result *result, struct arena *arena)
     const struct plan *plan = result->plan;
     struct value none = VALUE_NONE;
     struct spreads spreads = gather(&x, 0, &none, NULL);
-    size_t room = plan->node_count;
-    struct value_pair pair;
-    for (size_t i = 0; i < spreads.count; i++) {
-        for (size_t at = 0; value_next(&spreads.list[i], &at, arena, &pair);) {
-            room++;
-        }
-    }
-    struct value_pair *pairs = ARENA_ARRAY(arena, struct value_pair, room);
-    size_t count = 0;
-    for (size_t i = 0; i < spreads.count; i++) {
-        for (size_t at = 0; value_next(&spreads.list[i], &at, arena, &pair);) {
-            struct value later = last_member(&x, &spreads, i + 1, pair.key);
-            if (later.kind == VALUE_ABSENT && !is_named(&x, 0, pair.key)) {
-                pairs[count++] = pair;
-            }
-        }
-    }
+    struct members members = merge(&x, 0, &spreads, plan->node_count);
     for (uint32_t child = plan->nodes[0].child; child != NONE; child = plan->nodes[child].next) {
         if (result->present[child]) {
             bool deep = has_children(&x, child) || has_spreads(&x, child);
-            pairs[count++] =
+            members.list[members.count++] =
                 (struct value_pair){plan->nodes[child].key, deep ? as_json(&x, child) : own_value(&x, child)};
         }
     }
-    return (struct value){.kind = VALUE_PAIRS, .pairs = pairs, .count = count};
+    return (struct value){.kind = VALUE_PAIRS, .pairs = members.list, .count = members.count};
 }

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "destination/destination_testing.h"
 
 /* A table of rows and an event; the body that comes of it. */
@@ -68,6 +69,37 @@ static void a_spread_merges_members_and_named_rows_win(void **state) {
     (void)state;
     check("[{\"to\":\"*\",\"from\":\"p\"},{\"to\":\"a\",\"value\":0},{\"to\":\"*\",\"from\":\"q\"}]",
         TRACK("\"p\":{\"a\":1,\"b\":2,\"c\":3},\"q\":{\"c\":4}"), "{\"b\":2,\"c\":4,\"a\":0}");
+}
+
+static void large_objects_are_spread_in_a_moment(void **state) {
+    (void)state;
+    enum { KEYS = 100000 };
+    struct testing t;
+    testing_start(&t);
+    assert_int_equal(testing_open_rows(&t, "[{\"to\":\"*\",\"from\":\"p\"},{\"to\":\"*\",\"from\":\"q\"}]", "{}"), OK);
+    struct buf event;
+    struct json_writer w;
+    buf_init(&event, 0);
+    json_writer_init(&w, &event);
+    json_write_object(&w);
+    json_put_cstr(&w, "type", "track");
+    for (int object = 0; object < 2; object++) {
+        json_write_key(&w, object == 0 ? SLICE("p") : SLICE("q"));
+        json_write_object(&w);
+        for (int i = 0; i < KEYS; i++) {
+            json_put_i64(&w, arena_printf(&t.arena, "key%d", i + object * (KEYS - 1)).ptr, object);
+        }
+        json_write_end(&w);
+    }
+    json_write_end(&w);
+    buf_append_byte(&event, '\0');
+    /* quadratic, this would take half a minute */
+    uint64_t started = clock_mono_ns();
+    const char *body = testing_body(&t, event.ptr);
+    assert_true(clock_mono_ns() - started < 5000000000);
+    assert_non_null(strstr(body, "\"key99998\":0,\"key99999\":1,\"key100000\":1"));
+    buf_fini(&event);
+    testing_stop(&t);
 }
 
 static void a_spread_lies_under_deeper_rows(void **state) {
@@ -153,6 +185,7 @@ int main(void) {
         cmocka_unit_test(targets_nest_and_number_arrays),
         cmocka_unit_test(the_later_row_of_one_target_wins_when_it_is_set),
         cmocka_unit_test(a_spread_merges_members_and_named_rows_win),
+        cmocka_unit_test(large_objects_are_spread_in_a_moment),
         cmocka_unit_test(a_spread_lies_under_deeper_rows),
         cmocka_unit_test(an_index_of_an_array_is_a_path),
         cmocka_unit_test(a_key_with_dots_is_found_behind_the_nested_one),

@@ -99,9 +99,31 @@ static enum err make_query(struct drafting *x) {
     return OK;
 }
 
+/* "." and ".." are steps, not names: a sender's id must not lead to another resource. */
+static bool has_dot_segment(struct slice url) {
+    struct slice rest = url;
+    while (rest.ptr != NULL) {
+        struct slice segment = slice_cut(rest, '/', &rest);
+        size_t len = 0;
+        while (len < segment.len && segment.ptr[len] != '?' && segment.ptr[len] != '#') {
+            len++;
+        }
+        if ((len == 1 || len == 2) && memcmp(segment.ptr, "..", len) == 0) {
+            return true;
+        }
+        if (len < segment.len) {
+            return false;
+        }
+    }
+    return false;
+}
+
 static enum err make_url(struct drafting *x) {
     struct destination_request *request = &x->draft->request;
     enum err e = template_fill(&x->draft->definition->url, &x->run, TEMPLATE_URL, &request->endpoint);
+    if (e == OK && has_dot_segment(request->endpoint)) {
+        e = err_why(ERR_INVALID, x->run.why, "event", "the URL would have . or .. as a part of its path");
+    }
     if (e == OK) {
         e = http_url_check(request->endpoint, x->run.why);
     }
