@@ -8,6 +8,12 @@ from sluice import webhook, workspace
 HOUR = 3_600_000
 
 
+def step(server, name, ms):
+    """Moves the clock, and waits for the requests that went out for it: the next move would time them out."""
+    server.advance(ms)
+    server.wait(lambda: server.destination(name)["inflight"] == 0, "requests to end")
+
+
 def retry_until_quiet(server, name, step_ms=60_000, limit_ms=6 * HOUR):
     """Advances the clock until the destination has nothing open."""
     spent = 0
@@ -96,8 +102,7 @@ def test_a_destination_that_refuses_our_credentials_is_paused_and_loses_nothing(
     server.wait(lambda: server.destination("hook")["state"] == "paused", "the pause")
     server.wait(lambda: server.destination("hook")["inflight"] == 0, "requests to end")
     tried = len(sink.arrivals)
-    server.advance(60_000)
-    server.wait(lambda: server.destination("hook")["inflight"] == 0, "requests to end")
+    step(server, "hook", 60_000)
     assert len(sink.arrivals) <= tried + 1
     sink.behave = always()
     server.advance(600_000)
@@ -115,16 +120,16 @@ def test_a_dead_destination_opens_the_circuit_and_its_events_wait_in_the_log(ser
         server.track(f"e{n}", user=f"u{n}", connection=connection)
 
     def push():
-        server.advance(1_000)
+        step(server, "hook", 1_000)
         return server.destination("hook")["state"] == "waiting"
     server.wait(push, "the circuit to open")
     tried = len(sink.arrivals)
     for _ in range(60):
-        server.advance(1_000)
+        step(server, "hook", 1_000)
     assert len(sink.arrivals) - tried <= 60, "only probes go out"
     sink.behave = always()
     for _ in range(20):
-        server.advance(60_000)
+        step(server, "hook", 60_000)
     retry_until_quiet(server, "hook")
     row = server.destination("hook")
     assert row["delivered"] == 400 and row["dead"] == 0
@@ -206,11 +211,10 @@ def test_a_rate_limit_spaces_requests(serve, sink):
     server.wait(idle, "requests to end")
     before = len(sink.arrivals)
     assert before <= 20, "burst is bounded"
-    server.advance(1_000)
-    server.wait(idle, "requests to end")
+    step(server, "hook", 1_000)
     assert len(sink.arrivals) - before <= 11
     for _ in range(8):
-        server.advance(1_000)
+        step(server, "hook", 1_000)
     sink.wait_accepted(40)
 
 
@@ -220,7 +224,7 @@ def test_an_event_older_than_the_retention_age_is_expired_and_counted(serve, sin
     for n in range(50):
         server.track(f"e{n}", user=f"u{n}")
     for _ in range(6):
-        server.advance(3_600_000)
+        step(server, "hook", 3_600_000)
     server.wait(lambda: server.destination("hook")["expired"] + server.destination("hook")["dead"] > 0, "events to expire")
     server.assert_conserved()
 

@@ -48,6 +48,13 @@ def test_others_wait_no_longer_than_one_more_budget_for_one_culprit(tool):
     assert time.monotonic() - began < 2 * (1.5 * BUDGET_S + 0.3) + 3
 
 
+def test_two_kinds_of_loops_in_one_batch_spare_the_rest(tool):
+    code = """class Late { toJSON() { for (;;) {} } }
+    export function transformEvent(e) { if (e.event === 'e2') return new Late(); if (e.event === 'e4') for (;;) {} return e; }"""
+    answer = tool.run(code, [event(n) for n in range(1, 7)])
+    assert answer.outcomes == ["unchanged", "failed", "unchanged", "failed", "unchanged", "unchanged"], answer.json
+
+
 def test_a_loop_at_the_top_of_the_module_fails_the_batch(tool):
     answer = tool.run("for (;;) {}\nexport function transformEvent(e) { return e; }", [event(1), event(2)])
     assert answer.outcomes == ["failed", "failed"]
