@@ -50,6 +50,7 @@ int bench_responder(int argc, char **argv);
 int bench_validator(int argc, char **argv);
 int bench_relay(int argc, char **argv);
 int bench_log(int argc, char **argv);
+int bench_transform(int argc, char **argv);
 int bench_fill(int argc, char **argv);
 
 #endif

@@ -13,6 +13,7 @@ static const struct {
     {"validator", bench_validator, "[--port N] --file F: ceiling: inflates, validates, writes raw with the same syncs, answers ok"},
     {"relay", bench_relay, "[--port N] --to URL: ceiling: our server parts, our client, no store"},
     {"log", bench_log, "--dir D [--group N] [--events N]: store append and read-back against raw write + fdatasync and read"},
+    {"transform", bench_transform, "[--sluice PATH] [--batch N] [--rounds N] [--turn-ms N]: a user transformation through a worker against in-process"},
     {"fill", bench_fill, "--dir D --events N: writes a log of that many events, for recovery and lag measurements"},
 };
 

@@ -25,7 +25,7 @@ static void on_closed(uv_handle_t *handle) {
 static void on_poll(uv_poll_t *poll, int status, int events) {
     struct loop_io *io = poll->data;
     unsigned ready = status < 0 || (events & (UV_READABLE | UV_DISCONNECT)) != 0 ? LOOP_IO_READ : 0;
-    ready |= (events & UV_WRITABLE) != 0 ? LOOP_IO_WRITE : 0;
+    ready |= (events & UV_WRITABLE) != 0 ? io->wanted & LOOP_IO_WRITE : 0; /* a hang-up counts as both there */
     io->on_ready(io->ctx, ready);
 }
 

@@ -119,13 +119,17 @@ static enum err read_rows(struct job *job, const struct json_doc *doc, struct an
     return OK;
 }
 
-/* The code changed what the next event sees: every event once more, each in a context of its own. */
+/* Every event once more, each in a context of its own. */
 static void run_all_again(struct job *job, size_t kept, struct answer_again *again) {
     job->result_count = kept;
     again->count = job->step_count;
     memcpy(again->inputs, job->step, job->step_count * sizeof *again->inputs);
-    atomic_store(&job->version->polluter, true);
-    stat_add(&job->transform->stat.polluted, 1);
+}
+
+/* Something of the batch made it impossible to say what became of the rest. */
+static bool gave_up(const struct job *job, size_t kept) {
+    return job->step_count > 1 && job->result_count == kept + 1 && job->results[kept].failed &&
+        job->results[kept].input == TRANSFORM_NO_INPUT && job->results[kept].cause == TRANSFORM_CAUSE_ENGINE;
 }
 
 enum err answer_read(struct job *job, struct slice text, struct answer_again *ret_again) {
@@ -148,7 +152,12 @@ enum err answer_read(struct job *job, struct slice text, struct answer_again *re
     struct slice mode_text = json_string(&doc, mode, &job->arena);
     job->mode = mode_text.len > 0 ? mode_text : job->mode;
     bool polluted = json_is(&doc, json_find(&doc, 0, SLICE("polluted")), JSON_TRUE);
-    if (polluted && job->step_count > 1 && slice_eq(job->mode, SLICE("transformEvent"))) {
+    bool changed = polluted && job->step_count > 1 && slice_eq(job->mode, SLICE("transformEvent"));
+    if (changed) { /* the next event has seen what one did to the language's built-ins */
+        atomic_store(&job->version->polluter, true);
+        stat_add(&job->transform->stat.polluted, 1);
+    }
+    if (changed || gave_up(job, kept)) {
         run_all_again(job, kept, &again);
         *ret_again = again;
         return OK;

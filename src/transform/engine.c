@@ -347,16 +347,23 @@ static void fail(struct engine_version *version, JSValueRef exception, struct bu
     buf_fini(&text);
 }
 
-/* After a call into the runtime has returned and its microtasks have run. */
+static JSValueRef call_bare(struct engine_version *version, JSObjectRef function, JSValueRef *exception) {
+    *exception = NULL;
+    return jsc.JSObjectCallAsFunction(version->context, function, NULL, 0, NULL, exception);
+}
+
+/* After a call into the runtime has returned and its microtasks have run. The limit may have struck in it, or strikes
+ * while the results are written, which may call user code too. */
 static enum engine_state collect(struct engine *engine, JSValueRef exception, struct buf *out) {
     struct engine_version *version = engine->running;
     size_t start = out->len;
-    bool stopped = engine->stopped;
-    JSObjectRef function = stopped ? version->give_up : version->take;
     JSValueRef taken = NULL;
-    if (exception == NULL || stopped) {
-        exception = NULL;
-        taken = jsc.JSObjectCallAsFunction(version->context, function, NULL, 0, NULL, &exception);
+    if (exception == NULL && !engine->stopped) {
+        taken = call_bare(version, version->take, &exception);
+    }
+    bool stopped = engine->stopped;
+    if (stopped) {
+        taken = call_bare(version, version->give_up, &exception);
     }
     if (exception != NULL || !append_value(version->context, taken, out)) {
         fail(version, exception, out, start);

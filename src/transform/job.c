@@ -62,6 +62,15 @@ static struct slice or_else(struct slice json, struct slice otherwise) {
     return json.len > 0 ? json : otherwise;
 }
 
+static bool any_metadata(const struct job *job) {
+    for (size_t i = 0; i < job->step_count; i++) {
+        if (job->call->inputs[job->step[i]].metadata.len > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void job_write_run(const struct job *job, struct buf *out) {
     const struct transform_call *call = job->call;
     struct json_writer json;
@@ -73,7 +82,8 @@ void job_write_run(const struct job *job, struct buf *out) {
     json_put_raw(&json, "common", or_else(call->metadata, SLICE("{}")));
     json_write_key(&json, SLICE("meta"));
     json_write_array(&json);
-    for (size_t i = 0; i < job->step_count; i++) {
+    bool any = any_metadata(job);
+    for (size_t i = 0; i < job->step_count && any; i++) {
         json_write_raw(&json, or_else(call->inputs[job->step[i]].metadata, SLICE("{}")));
     }
     json_write_end(&json);

@@ -28,7 +28,8 @@
 
     const ERROR_CHARS = 4000;
     const LOG_CHARS = 65536;
-    const WALK_DEPTH = 200;
+    const WALK_DEPTH = 160; // the server reads no deeper than 192
+    const TOO_DEEP = {};
     const METADATA = ['sourceId', 'sourceName', 'workspaceId', 'sourceType', 'sourceCategory', 'destinationId',
         'destinationType', 'destinationName', 'namespace', 'originalSourceId', 'trackingPlanId', 'trackingPlanVersion',
         'sourceTpConfig', 'mergedTpConfig', 'jobId', 'sourceJobId', 'sourceJobRunId', 'sourceTaskRunId', 'recordId',
@@ -95,14 +96,21 @@
         return apply(slice, text, [0, ERROR_CHARS]);
     }
 
-    // ---- results: rows [input, kind, value] appended as text; kinds: 0 output, 1 error, 2 dropped ----
+    // ---- results: a list of rows in the order in which they end; kinds: 0 output, 1 error, 2 dropped, 3 run it again ----
 
-    function row(input, kind, text) {
-        call.rows += `${call.rows === '' ? '' : ','}[${input},${kind},${text}]`;
+    // A list of links, not an array: writing to an array's index can be caught by a setter on its prototype.
+    function row(input, kind, value, cause) {
+        const link = { input, kind, value, cause, next: null };
+        if (call.last === null) {
+            call.first = link;
+        } else {
+            call.last.next = link;
+        }
+        call.last = link;
     }
 
-    function fail(input, text, kind) {
-        row(input, 1, `${stringify(text)},"${kind}"`);
+    function fail(input, text, cause) {
+        row(input, 1, text, cause);
     }
 
     const isObject = (value) => apply(toText, value, []) === '[object Object]';
@@ -114,7 +122,10 @@
             if (typeof each === 'function' || typeof each === 'symbol') {
                 return each;
             }
-            if (typeof each === 'object' && each !== null && depth > 0) {
+            if (typeof each === 'object' && each !== null) {
+                if (depth === 0) {
+                    return TOO_DEEP;
+                }
                 const found = uncopyable(each, depth - 1);
                 if (found !== undefined) {
                     return found;
@@ -124,29 +135,77 @@
         return undefined;
     }
 
-    // The text of a returned event, or null after a row that says why there is none.
-    function encode(input, value) {
-        let text;
+    // An event that came out; or an error, when it holds what cannot go on.
+    function output(input, value) {
+        let odd;
         try {
-            const odd = uncopyable(value, WALK_DEPTH);
-            if (odd !== undefined) {
-                fail(input, apply(slice, `Error: ${StringOf(odd)} could not be cloned.`, [0, ERROR_CHARS]), 'clone');
-                return null;
+            odd = uncopyable(value, WALK_DEPTH);
+            if (odd === TOO_DEEP) {
+                stringify(value); // says it if it is a cycle
             }
-            text = stringify(value);
         } catch (error) {
             fail(input, describe(error), 'json');
-            return null;
+            return;
         }
-        if (typeof text !== 'string') {
-            fail(input, 'Error: the returned event has no JSON text', 'json');
-            return null;
+        if (odd === TOO_DEEP) {
+            fail(input, `Error: the returned event is nested more than ${WALK_DEPTH} levels deep`, 'json');
+        } else if (odd !== undefined) {
+            fail(input, apply(slice, `Error: ${StringOf(odd)} could not be cloned.`, [0, ERROR_CHARS]), 'clone');
+        } else {
+            row(input, 0, value, null);
+        }
+    }
+
+    function errorText(input, text, cause) {
+        return `[${input},1,${stringify(text)},"${cause}"]`;
+    }
+
+    // One row as text, whatever its value does while it is written.
+    function linkText({ input, kind, value, cause }) {
+        if (kind !== 0) {
+            return kind === 1 ? errorText(input, value, cause) : `[${input},${kind},null]`;
+        }
+        let text;
+        try {
+            text = stringify(value);
+        } catch (error) {
+            return errorText(input, describe(error), 'json');
+        }
+        if (typeof text !== 'string' || text[0] !== '{') {
+            return errorText(input, 'Error: the returned event has no JSON text', 'json');
         }
         if (text.length > call.limit) {
-            fail(input, `Error: the returned event has ${text.length} characters; ${call.limit} are allowed`, 'output');
+            return errorText(input, `Error: the returned event has ${text.length} characters; ${call.limit} are allowed`,
+                'output');
+        }
+        return `[${input},0,${text}]`;
+    }
+
+    // All rows at once; null: one by one, because one cannot be written or all of them are long
+    function rowsAtOnce() {
+        const list = [];
+        for (let link = call.first, i = 0; link !== null; link = link.next, i += 1) {
+            list[i] = link.kind === 1 ? [link.input, 1, link.value, link.cause] : [link.input, link.kind, link.value];
+        }
+        try {
+            const text = stringify(list);
+            return text.length <= call.limit ? text : null;
+        } catch (_) {
             return null;
         }
-        return text;
+    }
+
+    function rowsText(trusted) {
+        // alone, a row that the server would not take is told from the others at once
+        const whole = trusted && call.events.length > 1 ? rowsAtOnce() : null;
+        if (whole !== null) {
+            return whole;
+        }
+        let text = '';
+        for (let link = call.first; link !== null; link = link.next) {
+            text += `${text === '' ? '' : ','}${linkText(link)}`;
+        }
+        return `[${text}]`;
     }
 
     function outputs(input, list) {
@@ -156,31 +215,21 @@
                 return;
             }
         }
-        const texts = [];
         for (let i = 0; i < list.length; i++) {
-            texts[i] = encode(input, list[i]);
-            if (texts[i] === null) {
-                return;
-            }
+            output(input, list[i]);
         }
-        for (let i = 0; i < texts.length; i++) {
-            row(input, 0, texts[i]);
-        }
-        if (texts.length === 0) {
-            row(input, 2, 'null');
+        if (list.length === 0) {
+            row(input, 2, null, null);
         }
     }
 
     function settle(input, value) {
         if (value === undefined || value === null) {
-            row(input, 2, 'null');
+            row(input, 2, null, null);
         } else if (isArray(value)) {
             outputs(input, value);
         } else if (isObject(value)) {
-            const text = encode(input, value);
-            if (text !== null) {
-                row(input, 0, text);
-            }
+            output(input, value);
         } else {
             fail(input, 'returned event from transformEvent(event) is not an object', 'return');
         }
@@ -205,7 +254,7 @@
 
     function metadata(event) {
         const input = inputOf(event);
-        const own = input === undefined ? {} : call.meta[input];
+        const own = input === undefined || call.meta.length === 0 ? {} : call.meta[input];
         const common = input === undefined ? {} : call.common;
         const out = {};
         for (let i = 0; i < METADATA.length; i++) {
@@ -354,21 +403,22 @@
         return found;
     }
 
-    function unchanged([object, prototype, keys, values]) {
-        if (getPrototypeOf(object) !== prototype) {
-            return false;
-        }
-        const now = ownKeys(object);
-        if (now.length !== keys.length) {
-            return false;
-        }
-        for (let i = 0; i < keys.length; i++) {
+    // A function that says whether all of an object's properties are what they were: with their names written out, so
+    // that the engine looks them up by its caches. Properties with getters are not looked at.
+    function comparer([object, prototype, keys, values]) {
+        const names = [];
+        const tests = [];
+        keys.forEach((key, i) => {
             const value = values[i];
-            if (value !== undefined && object[keys[i]] !== value && value === value) {
-                return false;
+            if (value !== undefined && value === value) {
+                names.push(key);
+                tests.push(`o[${typeof key === 'string' ? stringify(key) : `k[${names.length - 1}]`}]===v[${names.length - 1}]`);
             }
-        }
-        return true;
+        });
+        const held = names.map((key) => object[key]);
+        const same = new Function('o', 'k', 'v', `"use strict";return ${['true', ...tests].join('&&')}`);
+        const count = keys.length;
+        return () => getPrototypeOf(object) === prototype && ownKeys(object).length === count && same(object, names, held);
     }
 
     let guarded = null;
@@ -380,7 +430,7 @@
             return true;
         }
         for (let i = 0; i < guarded.length; i++) {
-            if (!unchanged(guarded[i])) {
+            if (!guarded[i]()) {
                 return false;
             }
         }
@@ -483,17 +533,14 @@
                 continue;
             }
             const input = inputOf(each);
-            const text = encode(input === undefined ? ALL : input, each);
-            if (text !== null) {
-                row(input === undefined ? ALL : input, 0, text);
-            }
+            output(input === undefined ? ALL : input, each);
             if (input !== undefined) {
                 kept[input] = true;
             }
         }
         for (let i = 0; i < call.events.length; i++) {
             if (kept[i] !== true) {
-                row(i, 2, 'null');
+                row(i, 2, null, null);
             }
         }
     }
@@ -513,13 +560,23 @@
         settleBatch(0, returned);
     }
 
+    function againText(count) {
+        let text = '';
+        for (let i = 0; i < count; i++) {
+            text += `${i === 0 ? '' : ','}[${i},3,null]`;
+        }
+        return `[${text}]`;
+    }
+
     function answer() {
-        const rows = call.rows;
-        const logs = call.logText;
-        const mode = call.mode;
+        const { mode, logText } = call;
+        call.writing = true;
         const polluted = !pristine();
         const fresh = polluted || ownKeys(world).length !== globalKeys.length;
-        return `{"mode":"${mode}","polluted":${polluted},"fresh":${fresh},"rows":[${rows}],"logs":[${logs}]}`;
+        // then every event is run again by itself
+        const useless = polluted && mode === 'transformEvent' && call.events.length > 1;
+        const rows = useless ? '[]' : rowsText(!polluted);
+        return `{"mode":"${mode}","polluted":${polluted},"fresh":${fresh},"rows":${rows},"logs":[${logText}]}`;
     }
 
     return {
@@ -533,7 +590,7 @@
 
         // before the first run, after `define`
         guard() {
-            guarded = survey();
+            guarded = survey().map(comparer);
             globalKeys = ownKeys(globalThis);
             globalValues = globalKeys.map((key) => getOwnPropertyDescriptor(globalThis, key).value);
         },
@@ -542,7 +599,7 @@
         // microtasks, which run before the worker's call of this function ends; then it calls `take`.
         run(text) {
             const input = parse(text);
-            call = { ...input, rows: '', logText: '', current: ALL, pending: 0, asked: 0, asks: new MapOf(), ids: null,
+            call = { ...input, first: null, last: null, logText: '', writing: false, current: ALL, pending: 0, asked: 0, asks: new MapOf(), ids: null,
                 waiting: [], messageIds: [], mode: '' };
             for (let i = 0; i < call.events.length; i++) {
                 call.messageIds[i] = call.events[i].messageId;
@@ -586,26 +643,27 @@
             return text;
         },
 
-        // after the CPU limit struck: what is done, who was running; who never settled is run again by itself
+        // After the CPU limit struck: what is done, who was running; who never settled is run again by itself. Struck
+        // while the results were written, nobody knows by whose: all are run again.
         stopped() {
-            const { current, events, mode, waiting } = call;
-            if (mode === 'transformEvent' && current >= 0) {
-                fail(current, 'Error: Script execution timed out.', 'cpu');
-                for (let i = 0; i < events.length; i++) {
-                    if (i > current || waiting[i] === true) {
-                        row(i, 3, 'null');
-                    }
-                }
-            } else if (mode === 'transformEvent' && events.length > 1) {
-                for (let i = 0; i < events.length; i++) {
-                    if (waiting[i] === true) {
-                        row(i, 3, 'null');
-                    }
-                }
+            const { current, events, mode, waiting, writing, logText } = call;
+            const late = 'Error: Script execution timed out.';
+            const several = mode === 'transformEvent' && events.length > 1;
+            let rows;
+            if (!several) {
+                rows = `[${errorText(ALL, late, 'cpu')}]`;
             } else {
-                fail(ALL, 'Error: Script execution timed out.', 'cpu');
+                if (current >= 0) {
+                    fail(current, late, 'cpu');
+                }
+                for (let i = 0; i < events.length && !writing; i++) {
+                    if ((current >= 0 && i > current) || waiting[i] === true) {
+                        row(i, 3, null, null);
+                    }
+                }
+                rows = writing ? againText(events.length) : rowsText(false);
             }
-            const text = `{"mode":"${mode}","polluted":false,"fresh":true,"rows":[${call.rows}],"logs":[${call.logText}]}`;
+            const text = `{"mode":"${mode}","polluted":false,"fresh":true,"rows":${rows},"logs":[${logText}]}`;
             call = null;
             return text;
         },

@@ -1,0 +1,244 @@
+/* A user transformation through a worker process, beside the same code in the engine with nothing around it, in turns.
+ * Prints both rates in events per second of real time, and the CPU time per event of the whole path. */
+#include "transform/transform.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "base/arena.h"
+#include "bench.h"
+#include "transform/jsc.h"
+#include "json/json_write.h"
+
+enum { EVENTS = 1000, OPEN_CALLS = 2, NS_PER_MS = 1000000 };
+
+/* rename, delete what is personal, a computed field, a regular expression */
+static const char user_code[] = "function transformEvent(event) {\n"
+                                "  const p = event.properties || {};\n"
+                                "  event.event = event.event.toLowerCase().replace(/\\s+/g, '_');\n"
+                                "  delete event.context.traits.phone;\n"
+                                "  delete p.ssn;\n"
+                                "  event.context.traits.email = event.context.traits.email.replace(/^[^@]+/, 'xxx');\n"
+                                "  p.margin = (p.total || 0) - (p.revenue || 0);\n"
+                                "  p.items = (p.products || []).length;\n"
+                                "  event.properties = p;\n"
+                                "  return event;\n"
+                                "}\n";
+static const char bare_code[] = "(function (text) {\n"
+                                "  const events = JSON.parse(text);\n"
+                                "  for (let i = 0; i < events.length; i++) { events[i] = transformEvent(events[i]); }\n"
+                                "  return JSON.stringify(events);\n"
+                                "})";
+static const char event_format[] =
+    "{\"messageId\":\"m-%08u\",\"type\":\"track\",\"event\":\"Order Completed\",\"userId\":\"u%u\",\"anonymousId\":"
+    "\"a-%u-0123456789\",\"originalTimestamp\":\"2026-08-07T00:00:00.000Z\",\"sentAt\":\"2026-08-07T00:00:01.000Z\","
+    "\"context\":{\"app\":{\"name\":\"shop\",\"version\":\"1.2.3\",\"build\":\"88\"},\"device\":{\"id\":\"d-%u\","
+    "\"model\":\"iPhone 14\",\"manufacturer\":\"Apple\",\"adTrackingEnabled\":true},\"library\":{\"name\":"
+    "\"analytics.js\",\"version\":\"3.1.0\"},\"locale\":\"en-US\",\"timezone\":\"Europe/Berlin\",\"ip\":\"203.0.113.7\","
+    "\"os\":{\"name\":\"iOS\",\"version\":\"17.5.1\"},\"screen\":{\"width\":1170,\"height\":2532,\"density\":3},"
+    "\"page\":{\"path\":\"/checkout\",\"referrer\":\"https://example.com/a?b=c\",\"title\":\"K\xc3\xa4ufe\",\"url\":"
+    "\"https://example.com/checkout\"},\"traits\":{\"email\":\"user%u@example.com\",\"phone\":\"+4912345678\","
+    "\"firstName\":\"Ada\",\"lastName\":\"Lovelace\"},\"userAgent\":\"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) "
+    "AppleWebKit/605.1.15\",\"campaign\":{\"source\":\"newsletter\",\"medium\":\"email\",\"name\":\"summer\"}},"
+    "\"properties\":{\"order_id\":\"o-%u\",\"total\":129.5,\"revenue\":99.5,\"currency\":\"EUR\",\"coupon\":\"SUMMER\","
+    "\"ssn\":\"123-45-6789\",\"products\":[{\"product_id\":\"p1\",\"sku\":\"s1\",\"name\":\"Thing One\",\"price\":49.75,"
+    "\"quantity\":2,\"category\":\"a\"},{\"product_id\":\"p2\",\"sku\":\"s2\",\"name\":\"Thing Two\",\"price\":30.0,"
+    "\"quantity\":1,\"category\":\"b\"}]},\"integrations\":{\"All\":true}}";
+
+struct sheet {
+    struct arena arena;
+    struct transform_input inputs[EVENTS];
+    unsigned batch;
+    uint64_t run_ns; /* of one turn */
+    const char *program;
+};
+
+/* ---- the engine alone ---- */
+
+struct bare {
+    JSGlobalContextRef context;
+    JSObjectRef function;
+    struct buf *texts; /* a JSON array per batch, NUL behind it */
+    unsigned batches;
+};
+
+static JSValueRef evaluate(JSContextRef context, const char *code) {
+    JSStringRef text = jsc.JSStringCreateWithUTF8CString(code);
+    JSValueRef value = jsc.JSEvaluateScript(context, text, NULL, NULL, 1, NULL);
+    jsc.JSStringRelease(text);
+    return value;
+}
+
+static void bare_open(struct bare *bare, const struct sheet *sheet) {
+    bare->context = jsc.JSGlobalContextCreateInGroup(jsc.JSContextGroupCreate(), NULL);
+    (void)evaluate(bare->context, user_code); /* declares a function */
+    bare->function = (JSObjectRef)(uintptr_t)evaluate(bare->context, bare_code);
+    jsc.JSValueProtect(bare->context, bare->function);
+    bare->batches = EVENTS / sheet->batch;
+    bare->texts = mem_alloc(bare->batches * sizeof *bare->texts);
+    for (unsigned i = 0; i < bare->batches; i++) {
+        struct json_writer json;
+        buf_init(&bare->texts[i], 0);
+        json_writer_init(&json, &bare->texts[i]);
+        json_write_array(&json);
+        for (unsigned k = 0; k < sheet->batch; k++) {
+            json_write_raw(&json, sheet->inputs[i * sheet->batch + k].message);
+        }
+        json_write_end(&json);
+        buf_append_byte(&bare->texts[i], '\0');
+    }
+}
+
+static void bare_batch(struct bare *bare, const struct buf *text, struct buf *out) {
+    JSStringRef string = jsc.JSStringCreateWithUTF8CString(text->ptr);
+    JSValueRef argument = jsc.JSValueMakeString(bare->context, string);
+    jsc.JSStringRelease(string);
+    JSValueRef result = jsc.JSObjectCallAsFunction(bare->context, bare->function, NULL, 1, &argument, NULL);
+    JSStringRef answer = jsc.JSValueToStringCopy(bare->context, result, NULL);
+    size_t room = jsc.JSStringGetMaximumUTF8CStringSize(answer);
+    buf_reset(out);
+    buf_reserve(out, room);
+    out->len = jsc.JSStringGetUTF8CString(answer, out->ptr, room);
+    jsc.JSStringRelease(answer);
+}
+
+static double bare_turn(struct bare *bare, const struct sheet *sheet) {
+    struct buf out;
+    uint64_t began = now_ns(), done = 0;
+    buf_init(&out, 0);
+    while (now_ns() - began < sheet->run_ns) {
+        bare_batch(bare, &bare->texts[done / sheet->batch % bare->batches], &out);
+        done += sheet->batch;
+    }
+    buf_fini(&out);
+    return (double)done * 1e9 / (double)(now_ns() - began);
+}
+
+/* ---- through a worker ---- */
+
+struct lane {
+    struct transform_call call;
+    struct pump *pump;
+};
+
+struct pump {
+    struct loop *loop;
+    struct transform *transform;
+    struct transform_version *version;
+    const struct sheet *sheet;
+    struct lane lanes[OPEN_CALLS];
+    uint64_t until_ns, done;
+    unsigned next, open;
+};
+
+static void on_done(struct transform_call *call, const struct transform_answer *answer);
+
+static void send_batch(struct lane *lane) {
+    struct pump *pump = lane->pump;
+    unsigned batch = pump->sheet->batch;
+    lane->call = (struct transform_call){.version = pump->version,
+        .inputs = pump->sheet->inputs + pump->next % (EVENTS / batch) * batch,
+        .input_count = batch,
+        .loop = pump->loop,
+        .on_done = on_done};
+    pump->next++;
+    pump->open++;
+    transform_run(pump->transform, &lane->call);
+}
+
+static void on_done(struct transform_call *call, const struct transform_answer *answer) {
+    struct lane *lane = CONTAINER_OF(call, struct lane, call);
+    struct pump *pump = lane->pump;
+    ASSERT(answer->err == OK && answer->result_count == call->input_count && !answer->results[0].failed);
+    pump->done += call->input_count;
+    pump->open--;
+    if (now_ns() < pump->until_ns) {
+        send_batch(lane);
+    } else if (pump->open == 0) {
+        loop_stop(pump->loop);
+    }
+}
+
+static double pump_turn(struct pump *pump) {
+    uint64_t began = now_ns();
+    pump->until_ns = began + pump->sheet->run_ns;
+    pump->done = 0;
+    for (unsigned i = 0; i < OPEN_CALLS; i++) {
+        pump->lanes[i].pump = pump;
+        send_batch(&pump->lanes[i]);
+    }
+    loop_run(pump->loop);
+    return (double)pump->done * 1e9 / (double)(now_ns() - began);
+}
+
+static void pump_open(struct pump *pump, const struct sheet *sheet) {
+    static struct transform_conf conf; /* knob texts live with it */
+    static struct arena texts;
+    struct knob_section section = transform_conf_section(&conf);
+    arena_init(&texts, 0, 0);
+    knob_defaults(&section, &texts);
+    conf.workers = 1;
+    const struct transform_deps deps = {.program = sheet->program};
+    struct buf code;
+    buf_init(&code, 0);
+    buf_printf(&code, "export %s", user_code);
+    const struct transform_code module = {.code = buf_slice(&code), .language = 1};
+    *pump = (struct pump){.loop = loop_new("bench"), .transform = transform_new(&conf, &deps), .sheet = sheet};
+    pump->version = transform_version_new(pump->transform, &module);
+    buf_fini(&code);
+}
+
+/* CPU seconds of this process and, once they have ended, of its workers. */
+static double children_s(void) {
+    struct rusage usage;
+    (void)getrusage(RUSAGE_CHILDREN, &usage); /* cannot fail for these */
+    return (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
+        (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void fill(struct sheet *sheet, int argc, char **argv) {
+    arena_init(&sheet->arena, 0, 0);
+    sheet->batch = (unsigned)arg_u64(argc, argv, "--batch", 100);
+    sheet->run_ns = arg_u64(argc, argv, "--turn-ms", 500) * NS_PER_MS;
+    sheet->program = arg_text(argc, argv, "--sluice", "build/sluice");
+    for (unsigned i = 0; i < EVENTS; i++) {
+        sheet->inputs[i].message = arena_printf(&sheet->arena, event_format, i, i, i, i, i, i);
+    }
+}
+
+int bench_transform(int argc, char **argv) {
+    static struct sheet sheet;
+    struct errinfo why = {.at = 0};
+    struct bare bare;
+    struct pump pump;
+    fill(&sheet, argc, argv);
+    unsigned rounds = (unsigned)arg_u64(argc, argv, "--rounds", 5);
+    if (jsc_open(&why) != OK) {
+        fprintf(stderr, "%s: %s\n", why.path, why.text);
+        return 1;
+    }
+    bare_open(&bare, &sheet);
+    pump_open(&pump, &sheet);
+    (void)bare_turn(&bare, &sheet); /* warm */
+    (void)pump_turn(&pump);
+    double bare_rate = 0, pump_rate = 0, server_ns = 0, bare_ns = 0;
+    uint64_t pumped = pump.done;
+    for (unsigned i = 0; i < rounds; i++) {
+        uint64_t cpu = cpu_ns();
+        double rate = bare_turn(&bare, &sheet);
+        bare_ns += (double)(cpu_ns() - cpu) / (rate * (double)sheet.run_ns / 1e9) / rounds;
+        bare_rate += rate / rounds;
+        cpu = cpu_ns();
+        pump_rate += pump_turn(&pump) / rounds;
+        server_ns += (double)(cpu_ns() - cpu) / (double)pump.done / rounds;
+        pumped += pump.done;
+    }
+    transform_free(pump.transform);
+    transform_version_release(pump.version);
+    loop_free(pump.loop);
+    printf("{\"batch\":%u,\"event_bytes\":%zu,\"in_process_per_s\":%.0f,\"worker_per_s\":%.0f,\"ratio\":%.3f,"
+           "\"in_process_cpu_us\":%.2f,\"worker_cpu_us\":%.2f,\"server_cpu_us\":%.2f}\n",
+        sheet.batch, sheet.inputs[0].message.len, bare_rate, pump_rate, pump_rate / bare_rate, bare_ns / 1000,
+        children_s() * 1e6 / (double)pumped, server_ns / 1000);
+    return 0;
+}
