@@ -52,5 +52,6 @@ int bench_relay(int argc, char **argv);
 int bench_log(int argc, char **argv);
 int bench_transform(int argc, char **argv);
 int bench_fill(int argc, char **argv);
+int bench_map(int argc, char **argv);
 
 #endif
