@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "store/store.h"
+#include "store/store_stat.h"
 
 #define RIG_PATH_SIZE 64
 #define RIG_READ_BYTES ((size_t)1 << 20)
@@ -199,6 +200,54 @@ static inline bool rig_payload_is(struct rig *rig, uint64_t offset, const char *
                 slice_eq(block->records[0].payload, slice_cstr(payload));
     store_block_release(block);
     return same;
+}
+
+static inline int rig_setup(void **state) {
+    struct rig *rig = mem_alloc(sizeof *rig);
+    rig_init(rig);
+    *state = rig;
+    return 0;
+}
+
+static inline int rig_teardown(void **state) {
+    rig_fault("STORE_BEFORE_WRITE=off,STORE_AFTER_WRITE=off,STORE_ENOSPC=off,STORE_BEFORE_SYNC=off,STORE_ROLL=off,STORE_NOTE=off,"
+              "STORE_CHECKPOINT_WRITE=off,STORE_DEAD_PUT=off");
+    rig_fini(*state);
+    mem_free(*state);
+    return 0;
+}
+
+#define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+/* Bytes of a file, changed in place: xor 1 at `at`. Negative `at`: from the end. */
+static inline void rig_damage(const char *path, long at) {
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(0, fseek(file, at, at < 0 ? SEEK_END : SEEK_SET));
+    long place = ftell(file);
+    int byte = fgetc(file);
+    assert_int_not_equal(EOF, byte);
+    assert_int_equal(0, fseek(file, place, SEEK_SET));
+    assert_int_not_equal(EOF, fputc(byte ^ 1, file));
+    assert_int_equal(0, fclose(file));
+}
+
+static inline void rig_append_bytes(const char *path, const void *bytes, size_t size) {
+    FILE *file = fopen(path, "ab");
+    assert_non_null(file);
+    assert_int_equal(size, fwrite(bytes, 1, size, file));
+    assert_int_equal(0, fclose(file));
+}
+
+static inline long rig_file_size(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        return -1;
+    }
+    assert_int_equal(0, fseek(file, 0, SEEK_END));
+    long size = ftell(file);
+    (void)fclose(file);
+    return size;
 }
 
 /* Name of the segment that begins at `base`. */

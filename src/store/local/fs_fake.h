@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/arena.h"
@@ -52,11 +53,12 @@ struct fake_fs {
     struct fake_change changes[FAKE_FILES];
     size_t change_count;
 
-    bool crashed;           /* every call fails from here on */
-    int64_t crash_in;       /* changing calls until then; -1: never */
-    int64_t fail_sync_in;   /* syncs until one fails; -1: never */
-    int64_t no_room_in;     /* writes until one finds no room; -1: never */
-    int64_t free_bytes;
+    /* set by the test while the store's threads run */
+    _Atomic bool crashed;         /* every call fails from here on */
+    _Atomic int64_t crash_in;     /* changing calls until then; -1: never */
+    _Atomic int64_t fail_sync_in; /* syncs until one fails; -1: never */
+    _Atomic int64_t no_room_in;   /* writes until one finds no room; -1: never */
+    _Atomic int64_t free_bytes;
     uint64_t syncs, writes;
 };
 

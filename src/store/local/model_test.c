@@ -191,10 +191,8 @@ static void step_append(struct model *model) {
     for (size_t i = 0; i < n; i++) {
         enum err e = sent[i].one.batch.result;
         assert_true(e == OK || e == ERR_FULL || e == ERR_IO);
-        if (e == OK && !model->fake->crashed) {
+        if (e == OK) {
             accept_batch(model, &sent[i]);
-        } else if (e == OK) {
-            accept_batch(model, &sent[i]); /* answered before the crash */
         } else {
             failed = true;
             model->refused++;
@@ -641,24 +639,16 @@ static void compare_lookups(struct model *model, struct store *store) {
 
 static void check_lookups(struct model *model) {
     struct store *store = model->rig.store;
-    pthread_mutex_lock(&model->fake->lock);
-    int64_t crash_in = model->fake->crash_in; /* not in the middle of these, by what the keeper does meanwhile */
-    model->fake->crash_in = -1;
-    bool crashed = model->fake->crashed;
-    pthread_mutex_unlock(&model->fake->lock);
-    if (!crashed) {
+    int64_t crash_in = atomic_exchange(&model->fake->crash_in, -1); /* not in the middle of these, by what the keeper does */
+    if (!model->fake->crashed) {
         compare_lookups(model, store);
     }
-    pthread_mutex_lock(&model->fake->lock);
     model->fake->crash_in = crash_in;
-    pthread_mutex_unlock(&model->fake->lock);
 }
 
 static void step_crash(struct model *model) {
     bool power = pick(model, 3) != 0;
-    pthread_mutex_lock(&model->fake->lock);
     model->fake->crashed = true;
-    pthread_mutex_unlock(&model->fake->lock);
     close_store(model);
     fake_crash(model->fake, power);
     model->crashes++;
@@ -697,17 +687,11 @@ static void step(struct model *model) {
     } else if (kind < 955) {
         store_trim(model->rig.store);
     } else if (kind < 965) {
-        pthread_mutex_lock(&fake->lock);
         fake->no_room_in = (int64_t)pick(model, 6);
-        pthread_mutex_unlock(&fake->lock);
     } else if (kind < 975) {
-        pthread_mutex_lock(&fake->lock);
         fake->fail_sync_in = (int64_t)pick(model, 4);
-        pthread_mutex_unlock(&fake->lock);
     } else if (kind < 985) {
-        pthread_mutex_lock(&fake->lock);
         fake->crash_in = (int64_t)pick(model, 30);
-        pthread_mutex_unlock(&fake->lock);
     } else if (kind < 992) {
         step_crash(model);
     } else if (fake->fail_sync_in < 0 && fake->no_room_in < 0 && fake->crash_in < 0) {
