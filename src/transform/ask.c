@@ -21,10 +21,10 @@ static void free_ask(struct ask *ask) {
 void transform_ask_answer(struct transform_ask *public, struct slice json) {
     struct ask *ask = CONTAINER_OF(public, struct ask, public);
     struct hand *hand = ask->hand;
-    if (slice_starts(json, SLICE("{\"error\""))) {
-        stat_add(&ask->transform->stat.ask_failures, 1);
-    }
     if (hand != NULL) {
+        if (slice_starts(json, SLICE("{\"error\""))) {
+            stat_add(&ask->transform->stat.ask_failures, 1);
+        }
         unlink_ask(ask);
         hand_reply(hand, ask->question, json);
     }

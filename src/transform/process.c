@@ -39,11 +39,12 @@ static int prepare(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attri
 
 static int spawn(const char *program, int child_socket, pid_t *ret_pid) {
     static char name[] = "sluice", verb[] = "worker";
-    /* one marker thread is enough for heaps of this size; WebAssembly is a compiler nobody asked for */
-    static char zone[] = "TZ=UTC", locale[] = "LC_ALL=C.UTF-8", wasm[] = "JSC_useWasm=0",
-                markers[] = "JSC_numberOfGCMarkers=1";
+    /* One marker thread is enough for heaps of this size; WebAssembly is a compiler nobody asked for; frames of tail
+     * calls belong into stack traces, as in other engines. */
+    static char zone[] = "TZ=UTC", locale[] = "LC_ALL=C.UTF-8", wasm[] = "JSC_useWasm=0";
+    static char markers[] = "JSC_numberOfGCMarkers=1", tail_calls[] = "JSC_useTailCalls=0";
     char *const argv[] = {name, verb, NULL};
-    char *const environment[] = {zone, locale, wasm, markers, NULL};
+    char *const environment[] = {zone, locale, wasm, markers, tail_calls, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     int e = posix_spawn_file_actions_init(&actions);

@@ -62,7 +62,7 @@
         return name === '' ? `    at ${place}` : `    at ${name} (${place})`;
     }
 
-    // frames up to the last one of the entry function
+    // frames up to the last one of the entry function, or all when it is not among them
     function frames(stack) {
         let out = '';
         let kept = '';
@@ -76,7 +76,7 @@
                 }
             }
         }
-        return kept;
+        return kept === '' ? out : kept;
     }
 
     function describe(error) {

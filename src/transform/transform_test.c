@@ -247,6 +247,7 @@ static void a_batch_in_flight_ends_as_closed_when_the_transform_is_freed(void **
     fixture.transform = NULL;
     loop_run(fixture.loop); /* until it has ended */
     assert_int_equal(ending.err, ERR_CLOSED);
+    transform_ask_answer(keeper.ask, SLICE("{\"error\":\"too late\"}"));
     transform_version_release(version);
     end(&fixture);
 }
