@@ -1,4 +1,5 @@
-/* Batches: records framed by the caller's thread, so that the engine's writer only fills in what is known at commit time. */
+/* Batches: records framed by the caller's thread, so that the engine's writer only fills in what is known at commit
+ * time. */
 #include "store/engine.h"
 #include "store/frame.h"
 
@@ -69,7 +70,8 @@ static bool batch_index_reserve(struct store_batch *batch) {
     return true;
 }
 
-char *store_batch_add(struct store_batch *batch, const struct record_head *head, struct slice why, size_t payload_size) {
+char *store_batch_add(
+    struct store_batch *batch, const struct record_head *head, struct slice why, size_t payload_size) {
     if (why.len > FRAME_WHY_MAX) {
         why.len = FRAME_WHY_MAX;
     }

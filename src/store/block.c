@@ -1,5 +1,5 @@
-/* Blocks of records: one allocation each, refcounted, and kept on short free lists by size, because a fresh allocation of this size
- * would be paid for in page faults at every read.
+/* Blocks of records: one allocation each, refcounted, and kept on short free lists by size, because a fresh allocation
+ * of this size would be paid for in page faults at every read.
  *
  * thread: any. The free lists are under one mutex, taken once per block of a size worth keeping. */
 #include <pthread.h>

@@ -1,8 +1,9 @@
-/* What an engine of the store provides: one slot per call of store.h, with the same contract unless said otherwise here. store.c
- * picks the engine by store.engine and dispatches; batches and blocks are common to all engines. Engines embed the three structs
- * below as their first member and allocate them in open, reader_open and cursor_open.
+/* What an engine of the store provides: one slot per call of store.h, with the same contract unless said otherwise
+ * here. store.c picks the engine by store.engine and dispatches; batches and blocks are common to all engines. Engines
+ * embed the three structs below as their first member and allocate them in open, reader_open and cursor_open.
  *
- * thread: slots may be called from any thread at any time between open and close; readers and cursors from one thread at a time. */
+ * thread: slots may be called from any thread at any time between open and close; readers and cursors from one thread
+ * at a time. */
 #ifndef SLUICE_STORE_ENGINE_H
 #define SLUICE_STORE_ENGINE_H
 
@@ -13,9 +14,9 @@ struct store_engine;
 
 struct store {
     const struct store_engine *engine;
-    struct store_stat stat;   /* kept by the engine */
-    struct stat_group stats;  /* store.c's */
-    _Atomic int pressure;     /* enum err that store_pressure answers; kept by the engine */
+    struct store_stat stat;  /* kept by the engine */
+    struct stat_group stats; /* store.c's */
+    _Atomic int pressure;    /* enum err that store_pressure answers; kept by the engine */
 };
 struct store_reader {
     struct store *store;
@@ -26,13 +27,14 @@ struct store_cursor {
 
 struct store_engine {
     const char *name;
-    /* Recovers, starts the engine's threads. May block long. On failure nothing is left open and *ret_store is untouched. */
+    /* Recovers, starts the engine's threads. May block long. On failure nothing is left open and *ret_store is
+     * untouched. */
     enum err (*open)(const struct store_conf *conf, struct store **ret_store, struct errinfo *why);
     /* Drains, saves, stops the threads, frees the store. Blocks. */
     void (*close)(struct store *store);
 
-    /* The batch is the engine's until it posts batch->msg to batch->loop, exactly once. Sums of bodies are filled in. Must not block:
-     * callers are event loops. */
+    /* The batch is the engine's until it posts batch->msg to batch->loop, exactly once. Sums of bodies are filled in.
+     * Must not block: callers are event loops. */
     void (*append)(struct store *store, struct store_batch *batch);
     /* Both: one load, called per record by readers. */
     uint64_t (*head)(const struct store *store);
@@ -50,15 +52,16 @@ struct store_engine {
     /* Lookups: may block. */
     uint64_t (*offset_at)(struct store *store, int64_t ms);
     enum err (*find_message)(struct store *store, struct hash128 message, uint64_t *out, size_t max, size_t *ret_count);
-    enum err (*count)(struct store *store, const struct store_filter *filter, uint64_t from, uint64_t to, uint64_t *ret_count);
+    enum err (*count)(
+        struct store *store, const struct store_filter *filter, uint64_t from, uint64_t to, uint64_t *ret_count);
 
     /* The watch is linked into the engine until it fires or is disarmed. Must not block. */
     void (*watch_arm)(struct store *store, struct store_watch *watch, uint64_t offset);
     bool (*watch_disarm)(struct store *store, struct store_watch *watch);
 
     /* The engine owns the cursor until cursor_close. All but cursor_progress may block; cursor_progress must not. */
-    enum err (*cursor_open)(struct store *store, uint64_t destination, struct slice id, uint64_t start, struct arena *arena,
-        struct store_cursor **ret_cursor, struct cursor_state *ret_state);
+    enum err (*cursor_open)(struct store *store, uint64_t destination, struct slice id, uint64_t start,
+        struct arena *arena, struct store_cursor **ret_cursor, struct cursor_state *ret_state);
     void (*cursor_close)(struct store_cursor *cursor);
     enum err (*cursor_save)(struct store_cursor *cursor, const struct cursor_state *state);
     void (*cursor_progress)(struct store_cursor *cursor, uint64_t low);
@@ -67,7 +70,8 @@ struct store_engine {
 
     /* May block for the time of a buffered write, not for a sync (unless store.note_sync is 0). */
     enum err (*note)(struct store *store, const struct note *notes, size_t count);
-    enum err (*notes_of)(struct store *store, uint64_t offset, struct arena *arena, struct note **ret_notes, size_t *ret_count);
+    enum err (*notes_of)(
+        struct store *store, uint64_t offset, struct arena *arena, struct note **ret_notes, size_t *ret_count);
 
     /* May block. */
     enum err (*dead_put)(struct store *store, const struct dead_letter *letter, uint64_t *ret_id);
@@ -92,8 +96,8 @@ void store_batch_set_limit(size_t record_bytes);
 
 /* ---- common to engines: block.c ---- */
 
-/* A block with room for `records` records and `bytes` bytes (and JSON_PADDING readable zero bytes behind them), one reference. NULL on
- * out-of-memory. The engine fills the arrays and view fields, then hands it out. */
+/* A block with room for `records` records and `bytes` bytes (and JSON_PADDING readable zero bytes behind them), one
+ * reference. NULL on out-of-memory. The engine fills the arrays and view fields, then hands it out. */
 struct store_block *store_block_new(size_t records, size_t bytes, struct record **ret_records, char **ret_bytes);
 
 #endif

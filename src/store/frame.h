@@ -1,8 +1,9 @@
-/* The frame of one record: what a batch is made of in memory and what the log holds on disk (docs/formats/log.md). Little endian,
- * 8-aligned: an 80-byte head, `why`, the payload, zero bytes up to a multiple of 8.
+/* The frame of one record: what a batch is made of in memory and what the log holds on disk (docs/formats/log.md).
+ * Little endian, 8-aligned: an 80-byte head, `why`, the payload, zero bytes up to a multiple of 8.
  *
- * Who fills what: store_batch_add all but the sums, group and offset; store_append body_sum (in the caller's thread); the engine
- * offset, group and head_sum. head_sum covers the head from body_sum on, so the body is covered through body_sum. */
+ * Who fills what: store_batch_add all but the sums, group and offset; store_append body_sum (in the caller's thread);
+ * the engine offset, group and head_sum. head_sum covers the head from body_sum on, so the body is covered through
+ * body_sum. */
 #ifndef SLUICE_STORE_FRAME_H
 #define SLUICE_STORE_FRAME_H
 

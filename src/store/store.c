@@ -55,8 +55,8 @@ void store_reader_close(struct store_reader *reader) {
     }
 }
 
-enum err store_read(struct store_reader *reader, const struct store_filter *filter, size_t max_bytes,
-    struct store_block **ret_block) {
+enum err store_read(
+    struct store_reader *reader, const struct store_filter *filter, size_t max_bytes, struct store_block **ret_block) {
     return reader->store->engine->read(reader, filter, max_bytes, ret_block);
 }
 
@@ -88,7 +88,8 @@ enum err store_find_message(struct store *store, struct hash128 message, uint64_
     return store->engine->find_message(store, message, out, max, ret_count);
 }
 
-enum err store_count(struct store *store, const struct store_filter *filter, uint64_t from, uint64_t to, uint64_t *ret_count) {
+enum err store_count(
+    struct store *store, const struct store_filter *filter, uint64_t from, uint64_t to, uint64_t *ret_count) {
     return store->engine->count(store, filter, from, to, ret_count);
 }
 
@@ -100,8 +101,8 @@ bool store_watch_disarm(struct store *store, struct store_watch *watch) {
     return store->engine->watch_disarm(store, watch);
 }
 
-enum err store_cursor_open(struct store *store, uint64_t destination, struct slice id, uint64_t start, struct arena *arena,
-    struct store_cursor **ret_cursor, struct cursor_state *ret_state) {
+enum err store_cursor_open(struct store *store, uint64_t destination, struct slice id, uint64_t start,
+    struct arena *arena, struct store_cursor **ret_cursor, struct cursor_state *ret_state) {
     return store->engine->cursor_open(store, destination, id, start, arena, ret_cursor, ret_state);
 }
 
@@ -131,7 +132,8 @@ enum err store_note(struct store *store, const struct note *notes, size_t count)
     return store->engine->note(store, notes, count);
 }
 
-enum err store_notes_of(struct store *store, uint64_t offset, struct arena *arena, struct note **ret_notes, size_t *ret_count) {
+enum err store_notes_of(
+    struct store *store, uint64_t offset, struct arena *arena, struct note **ret_notes, size_t *ret_count) {
     return store->engine->notes_of(store, offset, arena, ret_notes, ret_count);
 }
 

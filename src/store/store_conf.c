@@ -3,7 +3,8 @@
 
 struct knob_section store_conf_section(struct store_conf *conf) {
     static const struct knob rows[] = {
-#define K(type, key, def, min, max, unit, flags, help) KNOB_ROW_(struct store_conf, type, key, def, min, max, unit, flags, help)
+#define K(type, key, def, min, max, unit, flags, help) \
+    KNOB_ROW_(struct store_conf, type, key, def, min, max, unit, flags, help)
 #include "store/store_conf.def"
 #undef K
     };

@@ -1,4 +1,5 @@
-/* For the tests of the store: a store in a temporary directory, a loop to wait on, and short ways to append and read. */
+/* For the tests of the store: a store in a temporary directory, a loop to wait on, and short ways to append and read.
+ */
 #ifndef SLUICE_STORE_STORE_RIG_H
 #define SLUICE_STORE_STORE_RIG_H
 
@@ -121,7 +122,8 @@ static inline void rig_wait(struct rig *rig) {
 }
 
 /* One record, waited for; its offset, or the error through ret_error. */
-static inline uint64_t rig_append_as(struct rig *rig, const struct record_head *head, struct slice payload, enum err *ret_error) {
+static inline uint64_t rig_append_as(
+    struct rig *rig, const struct record_head *head, struct slice payload, enum err *ret_error) {
     struct rig_batch one;
     rig_batch_init(rig, &one);
     char *at = store_batch_add(&one.batch, head, SLICE_NONE, payload.len);
@@ -165,7 +167,8 @@ static inline void rig_append_many(struct rig *rig, uint64_t source, uint32_t fi
 }
 
 /* Reads on and counts: records seen, checking that offsets ascend. */
-static inline uint64_t rig_count_from(struct rig *rig, uint64_t offset, const struct store_filter *filter, uint64_t *ret_corrupt) {
+static inline uint64_t rig_count_from(
+    struct rig *rig, uint64_t offset, const struct store_filter *filter, uint64_t *ret_corrupt) {
     struct store_reader *reader = NULL;
     assert_int_equal(OK, store_reader_open(rig->store, offset, &reader));
     uint64_t count = 0, corrupt = 0, next = 0;
@@ -197,7 +200,7 @@ static inline bool rig_payload_is(struct rig *rig, uint64_t offset, const char *
         return false;
     }
     bool same = block->count == 1 && block->records[0].offset == offset &&
-                slice_eq(block->records[0].payload, slice_cstr(payload));
+        slice_eq(block->records[0].payload, slice_cstr(payload));
     store_block_release(block);
     return same;
 }
@@ -210,8 +213,9 @@ static inline int rig_setup(void **state) {
 }
 
 static inline int rig_teardown(void **state) {
-    rig_fault("STORE_BEFORE_WRITE=off,STORE_AFTER_WRITE=off,STORE_ENOSPC=off,STORE_BEFORE_SYNC=off,STORE_ROLL=off,STORE_NOTE=off,"
-              "STORE_CHECKPOINT_WRITE=off,STORE_DEAD_PUT=off");
+    rig_fault(
+        "STORE_BEFORE_WRITE=off,STORE_AFTER_WRITE=off,STORE_ENOSPC=off,STORE_BEFORE_SYNC=off,STORE_ROLL=off,STORE_NOTE=off,"
+        "STORE_CHECKPOINT_WRITE=off,STORE_DEAD_PUT=off");
     rig_fini(*state);
     mem_free(*state);
     return 0;

@@ -93,7 +93,6 @@ static void what_gathers_during_a_sync_is_one_commit(void **state) {
     close_gated(rig);
 }
 
-
 struct stopper {
     struct loop_msg msg;
     struct loop *loop;

@@ -67,7 +67,8 @@ static enum err replace_file(struct local *local, uint64_t destination, const st
     return result == 0 ? OK : local_io(local, result, "save cursor", destination);
 }
 
-static enum err read_image(struct local *local, uint64_t destination, struct arena *arena, struct local_cursor_image *ret_image) {
+static enum err read_image(
+    struct local *local, uint64_t destination, struct arena *arena, struct local_cursor_image *ret_image) {
     char name[CURSOR_NAME_SIZE];
     cursor_name(destination, "cur", name);
     struct buf bytes;
@@ -264,7 +265,8 @@ static enum err replay_row(struct local *local, struct local_cursor *row) {
     return local_notes_scan(local, from, local_notes_position(local), on_row_note, row);
 }
 
-static enum err open_known(struct local *local, struct local_cursor *row, struct arena *arena, struct cursor_state *ret_state) {
+static enum err open_known(
+    struct local *local, struct local_cursor *row, struct arena *arena, struct cursor_state *ret_state) {
     struct local_cursor_image image;
     enum err e = read_image(local, row->destination, arena, &image);
     if (e != OK) {
@@ -283,7 +285,8 @@ static enum err open_known(struct local *local, struct local_cursor *row, struct
 }
 
 /* A destination without a cursor, or whose cursor was retired: begins at `start`, durably. */
-static enum err open_new(struct local *local, struct local_cursor *row, uint64_t start, struct cursor_state *ret_state) {
+static enum err open_new(
+    struct local *local, struct local_cursor *row, uint64_t start, struct cursor_state *ret_state) {
     struct cursor_state state = {.start = start, .scanned = start};
     struct local_cursor_image image = {.destination = row->destination,
         .notes_position = local_notes_position(local),
@@ -302,8 +305,8 @@ static enum err open_new(struct local *local, struct local_cursor *row, uint64_t
     return OK;
 }
 
-enum err local_cursor_open(struct store *store, uint64_t destination, struct slice id, uint64_t start, struct arena *arena,
-    struct store_cursor **ret_cursor, struct cursor_state *ret_state) {
+enum err local_cursor_open(struct store *store, uint64_t destination, struct slice id, uint64_t start,
+    struct arena *arena, struct store_cursor **ret_cursor, struct cursor_state *ret_state) {
     struct local *local = local_of(store);
     pthread_mutex_lock(&local->cursors.lock);
     struct local_cursor *row = row_find(&local->cursors, destination);
@@ -313,7 +316,9 @@ enum err local_cursor_open(struct store *store, uint64_t destination, struct sli
     ASSERT(!row->open);
     row_set_id(row, id);
     bool known = row->on_disk && !row->retired;
-    enum err e = row->corrupt ? ERR_CORRUPT : known ? open_known(local, row, arena, ret_state) : open_new(local, row, start, ret_state);
+    enum err e = row->corrupt ? ERR_CORRUPT
+        : known               ? open_known(local, row, arena, ret_state)
+                              : open_new(local, row, start, ret_state);
     if (e == OK) {
         row->open = true;
         atomic_store_explicit(&row->low, state_low(ret_state), memory_order_release);

@@ -1,9 +1,10 @@
 /* Cursors: the saved state of each destination in cursors/<key>.cur (docs/formats/cursor.md), and the notes since.
  *
- * A save replaces the file as a whole: draft, sync, rename, sync of the directory; the notes up to the position that it carries were
- * synced before. Opening takes the file's state and applies the notes behind that position (replay.c).
+ * A save replaces the file as a whole: draft, sync, rename, sync of the directory; the notes up to the position that it
+ * carries were synced before. Opening takes the file's state and applies the notes behind that position (replay.c).
  *
- * thread: rows live from open to close of the store; a row's handle belongs to its destination's thread; `low` is atomic. */
+ * thread: rows live from open to close of the store; a row's handle belongs to its destination's thread; `low` is
+ * atomic. */
 #ifndef SLUICE_STORE_LOCAL_CURSOR_H
 #define SLUICE_STORE_LOCAL_CURSOR_H
 
@@ -28,8 +29,8 @@ struct local_cursor {
     char *id;
     size_t id_len;
     bool on_disk, retired, open, corrupt;
-    _Atomic uint64_t low;       /* nothing below is needed */
-    uint64_t notes_position;    /* of the last save */
+    _Atomic uint64_t low;        /* nothing below is needed */
+    uint64_t notes_position;     /* of the last save */
     struct local_replay *replay; /* notes from there to cursors.replayed; taken by the first open */
     size_t replay_count, replay_cap;
     bool replay_taken;
@@ -49,8 +50,8 @@ uint64_t local_cursors_low(struct local *local);
 /* Below this position no cursor needs the notes. */
 uint64_t local_cursors_notes_low(struct local *local);
 
-enum err local_cursor_open(struct store *store, uint64_t destination, struct slice id, uint64_t start, struct arena *arena,
-    struct store_cursor **ret_cursor, struct cursor_state *ret_state);
+enum err local_cursor_open(struct store *store, uint64_t destination, struct slice id, uint64_t start,
+    struct arena *arena, struct store_cursor **ret_cursor, struct cursor_state *ret_state);
 void local_cursor_close(struct store_cursor *cursor);
 enum err local_cursor_save(struct store_cursor *cursor, const struct cursor_state *state);
 void local_cursor_progress(struct store_cursor *cursor, uint64_t low);
@@ -69,8 +70,9 @@ struct local_cursor_image {
 MUST enum err local_cursor_decode(struct slice bytes, struct arena *arena, struct local_cursor_image *ret_image);
 MUST enum err local_cursor_encode(const struct local_cursor_image *image, struct buf *out);
 
-/* replay.c: applies notes, in the order in which they were written. New arrays in `arena`. Returns how many made no sense (ended an event
- * that has ended already, or that was never open); they are ignored. */
-size_t local_cursor_apply(struct cursor_state *state, const struct local_replay *notes, size_t count, struct arena *arena);
+/* replay.c: applies notes, in the order in which they were written. New arrays in `arena`. Returns how many made no
+ * sense (ended an event that has ended already, or that was never open); they are ignored. */
+size_t local_cursor_apply(
+    struct cursor_state *state, const struct local_replay *notes, size_t count, struct arena *arena);
 
 #endif

@@ -61,7 +61,7 @@ enum err local_cursor_encode(const struct local_cursor_image *image, struct buf 
         .flags = image->retired ? CURSOR_RETIRED : 0,
     };
     head.size = sizeof head + padded(image->id.len) + state->open_count * sizeof(struct cursor_row) +
-                state->ended_count * sizeof(uint64_t);
+        state->ended_count * sizeof(uint64_t);
     buf_reset(out);
     buf_append(out, slice_of((const char *)&head, sizeof head));
     buf_append(out, image->id);
@@ -88,13 +88,14 @@ enum err local_cursor_encode(const struct local_cursor_image *image, struct buf 
 }
 
 static bool head_plausible(const struct cursor_head *head, size_t size) {
-    if (memcmp(head->magic, CURSOR_MAGIC, sizeof head->magic) != 0 || head->version != CURSOR_VERSION || head->size != size ||
-        size > CURSOR_BYTES_MAX || head->id_len > size || head->open_count > size / sizeof(struct cursor_row) ||
-        head->ended_count > size / sizeof(uint64_t)) {
+    if (memcmp(head->magic, CURSOR_MAGIC, sizeof head->magic) != 0 || head->version != CURSOR_VERSION ||
+        head->size != size || size > CURSOR_BYTES_MAX || head->id_len > size ||
+        head->open_count > size / sizeof(struct cursor_row) || head->ended_count > size / sizeof(uint64_t)) {
         return false;
     }
-    return size == sizeof *head + padded(head->id_len) + head->open_count * sizeof(struct cursor_row) +
-                       head->ended_count * sizeof(uint64_t);
+    return size ==
+        sizeof *head + padded(head->id_len) + head->open_count * sizeof(struct cursor_row) +
+        head->ended_count * sizeof(uint64_t);
 }
 
 static void decode_open(struct cursor_state *state, const char *at, struct arena *arena) {

@@ -16,7 +16,8 @@ static void write_note(struct rig *rig, uint64_t offset, enum note_kind kind) {
 
 static struct store_cursor *open_cursor(struct rig *rig, uint64_t start, struct cursor_state *ret_state) {
     struct store_cursor *cursor = NULL;
-    assert_int_equal(OK, store_cursor_open(rig->store, DESTINATION, SLICE("my-id"), start, &rig->arena, &cursor, ret_state));
+    assert_int_equal(
+        OK, store_cursor_open(rig->store, DESTINATION, SLICE("my-id"), start, &rig->arena, &cursor, ret_state));
     return cursor;
 }
 
@@ -46,7 +47,8 @@ static void a_saved_state_comes_back_whole(void **state) {
     rig_open(rig);
     struct cursor_state cs;
     struct store_cursor *cursor = open_cursor(rig, 0, &cs);
-    struct cursor_entry open[] = {{.offset = 3, .first_ms = 11, .due_ms = 22, .attempts = 4, .status = 503, .reason = 2},
+    struct cursor_entry open[] = {
+        {.offset = 3, .first_ms = 11, .due_ms = 22, .attempts = 4, .status = 503, .reason = 2},
         {.offset = 12, .attempts = 1}};
     uint64_t ended[] = {15, 17};
     struct cursor_state saved = {.start = 0,
@@ -75,7 +77,8 @@ static void check_law(const struct cursor_state *cs) {
     for (size_t i = 0; i < cs->open_count; i++) {
         open += cs->open[i].offset < cs->scanned;
     }
-    assert_int_equal(cs->counts.in, cs->counts.delivered + cs->counts.filtered + cs->counts.dead + cs->counts.expired + open);
+    assert_int_equal(
+        cs->counts.in, cs->counts.delivered + cs->counts.filtered + cs->counts.dead + cs->counts.expired + open);
 }
 
 static void notes_since_the_save_are_applied(void **state) {
@@ -198,7 +201,8 @@ static void a_corrupt_cursor_is_an_error_and_keeps_the_log(void **state) {
     snprintf(path, sizeof path, "%s/cursors/%016x.cur", rig->path, DESTINATION);
     rig_damage(path, 60);
     rig_open(rig);
-    assert_int_equal(ERR_CORRUPT, store_cursor_open(rig->store, DESTINATION, SLICE("my-id"), 0, &rig->arena, &cursor, &cs));
+    assert_int_equal(
+        ERR_CORRUPT, store_cursor_open(rig->store, DESTINATION, SLICE("my-id"), 0, &rig->arena, &cursor, &cs));
     clock_test_advance(10);
     store_trim(rig->store);
     assert_int_equal(0, store_tail(rig->store));
@@ -331,8 +335,9 @@ static void many_notes_fill_files_that_go_with_their_events(void **state) {
     rig_append_many(rig, 1, 0, 2000);
     enum { GROUP = 4000 };
     struct note *notes = mem_alloc(GROUP * sizeof *notes);
-    static const char text[] = "a text that makes the notes larger, so that fewer of them fill a file of sixty-four MiB"
-                               " and the test is done sooner; it is two hundred bytes long or nearly so, which is the limit of a note";
+    static const char text[] =
+        "a text that makes the notes larger, so that fewer of them fill a file of sixty-four MiB"
+        " and the test is done sooner; it is two hundred bytes long or nearly so, which is the limit of a note";
     for (uint64_t i = 0; i < 70; i++) { /* 70 MiB */
         for (size_t k = 0; k < GROUP; k++) {
             notes[k] = note_of(i * 28 % 2000, NOTE_ATTEMPT);

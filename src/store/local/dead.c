@@ -159,8 +159,8 @@ static void drop_oldest(struct local *local) {
     dead->bytes -= oldest.size;
     count_entries(local, &oldest, -1);
     stat_add(&local->store.stat.dead_dropped, (int64_t)oldest.count);
-    LOG(WARN, "store", "dead letters deleted for want of room", "first=%lu count=%lu limit=%lu", (unsigned long)oldest.first,
-        (unsigned long)oldest.count, (unsigned long)local->conf.dead_bytes);
+    LOG(WARN, "store", "dead letters deleted for want of room", "first=%lu count=%lu limit=%lu",
+        (unsigned long)oldest.first, (unsigned long)oldest.count, (unsigned long)local->conf.dead_bytes);
     file_free(&oldest);
 }
 
@@ -189,7 +189,8 @@ static enum err ready_file(struct local *local) {
     int result = dead->fd >= 0 ? end_file(local) : 0;
     char name[DEAD_NAME_SIZE];
     local_dead_name(dead->next_id, name);
-    int fd = result == 0 ? local->fs->open(local->fs, name, LOCAL_FS_WRITE | LOCAL_FS_CREATE | LOCAL_FS_TRUNCATE) : result;
+    int fd =
+        result == 0 ? local->fs->open(local->fs, name, LOCAL_FS_WRITE | LOCAL_FS_CREATE | LOCAL_FS_TRUNCATE) : result;
     if (fd < 0) {
         return local_io(local, fd, "create dead letters", dead->next_id);
     }
@@ -283,7 +284,8 @@ enum err local_dead_sync(struct local *local) {
         if (fd < 0) {
             return OK;
         }
-        e = local_sync(local, fd, 0, "sync dead letters"); /* only this function and close close files, and they exclude each other */
+        e = local_sync(local, fd, 0,
+            "sync dead letters"); /* only this function and close close files, and they exclude each other */
         pthread_mutex_lock(&dead->lock);
         dead->dirty |= e != OK;
         if (e == OK && ended) {
@@ -302,40 +304,45 @@ enum err local_dead_sync(struct local *local) {
 
 /* ---- reading ---- */
 
-/* Copies what is needed to read a letter without the lock. */
-static enum err find_letter(struct local_dead *dead, uint64_t id, uint64_t *ret_first, struct local_dead_entry *ret_entry) {
+/* What is needed to read a letter without the lock. */
+struct found {
+    uint64_t id;
+    uint64_t first; /* of its file */
+    struct local_dead_entry entry;
+};
+
+static enum err find_letter(struct local_dead *dead, uint64_t id, struct found *ret_found) {
     struct local_dead_file *file = NULL;
     pthread_mutex_lock(&dead->lock);
     const struct local_dead_entry *entry = entry_find(dead, id, &file);
     if (entry != NULL) {
-        *ret_first = file->first;
-        *ret_entry = *entry;
+        *ret_found = (struct found){.id = id, .first = file->first, .entry = *entry};
     }
     pthread_mutex_unlock(&dead->lock);
     return entry != NULL ? OK : ERR_NOT_FOUND;
 }
 
 /* Reads a letter into the arena: all of it, or the head with ids and text. */
-static enum err read_letter(struct local *local, int fd, const struct local_dead_entry *entry, uint64_t id, bool whole,
-    struct arena *arena, struct dead_letter *ret_letter) {
-    size_t size = (size_t)entry->size * DEAD_ALIGN;
+static enum err read_letter(struct local *local, int fd, const struct found *found, bool whole, struct arena *arena,
+    struct dead_letter *ret_letter) {
+    size_t size = (size_t)found->entry.size * DEAD_ALIGN;
     size_t want = whole || size < DEAD_HEAD_GUESS ? size : DEAD_HEAD_GUESS;
     struct dead_frame frame;
     for (;;) {
         char *data = arena_alloc(arena, want);
-        ssize_t n = local->fs->read(local->fs, fd, data, want, (uint64_t)entry->at * DEAD_ALIGN);
+        ssize_t n = local->fs->read(local->fs, fd, data, want, (uint64_t)found->entry.at * DEAD_ALIGN);
         if (n < 0) {
-            return local_io(local, (int)n, "read dead letter", id);
+            return local_io(local, (int)n, "read dead letter", found->id);
         }
-        if (dead_head_ok(data, (size_t)n, size, &frame) && frame.kind == DEAD_LETTER && frame.id == id && frame.size == size &&
-            (!whole || dead_body_ok(&frame, data))) {
+        if (dead_head_ok(data, (size_t)n, size, &frame) && frame.kind == DEAD_LETTER && frame.id == found->id &&
+            frame.size == size && (!whole || dead_body_ok(&frame, data))) {
             dead_decode_letter(&frame, data, whole, ret_letter);
-            ret_letter->taken = entry->taken;
+            ret_letter->taken = found->entry.taken;
             return OK;
         }
         if (want == size) {
             stat_add(&local->store.stat.corrupt, 1);
-            LOG(ERROR, "store", "dead letter is corrupt", "id=%lu", (unsigned long)id);
+            LOG(ERROR, "store", "dead letter is corrupt", "id=%lu", (unsigned long)found->id);
             return ERR_CORRUPT;
         }
         want = size; /* long ids or text */
@@ -350,36 +357,34 @@ static int open_file(struct local *local, uint64_t first) {
 
 enum err local_dead_get(struct store *store, uint64_t id, struct arena *arena, struct dead_letter *ret_letter) {
     struct local *local = local_of(store);
-    uint64_t first = 0;
-    struct local_dead_entry entry;
-    enum err e = find_letter(&local->dead, id, &first, &entry);
+    struct found found;
+    enum err e = find_letter(&local->dead, id, &found);
     if (e != OK) {
         return e;
     }
-    int fd = open_file(local, first);
+    int fd = open_file(local, found.first);
     if (fd < 0) {
-        return fd == -ENOENT ? ERR_NOT_FOUND : local_io(local, fd, "open dead letters", first);
+        return fd == -ENOENT ? ERR_NOT_FOUND : local_io(local, fd, "open dead letters", found.first);
     }
-    e = read_letter(local, fd, &entry, id, /*whole*/ true, arena, ret_letter);
+    e = read_letter(local, fd, &found, /*whole*/ true, arena, ret_letter);
     local->fs->close(local->fs, fd);
     return e;
 }
 
-/* The next letter behind `after` that the filter wants; 0: none. */
-static uint64_t next_wanted(struct local_dead *dead, const struct dead_filter *filter, uint64_t after, uint64_t *ret_first,
-    struct local_dead_entry *ret_entry) {
-    uint64_t found = 0;
+/* The next letter behind `after` that the filter wants. */
+static bool next_wanted(
+    struct local_dead *dead, const struct dead_filter *filter, uint64_t after, struct found *ret_found) {
+    bool found = false;
     pthread_mutex_lock(&dead->lock);
-    for (size_t i = 0; i < dead->count && found == 0; i++) {
+    for (size_t i = 0; i < dead->count && !found; i++) {
         const struct local_dead_file *file = &dead->files[i];
         size_t k = after >= file->first ? after - file->first + 1 : 0;
-        for (; k < file->count && found == 0; k++) {
+        for (; k < file->count && !found; k++) {
             const struct local_dead_entry *entry = &file->entries[k];
-            if (entry->size != 0 && (filter->destination == 0 || entry->destination == filter->destination) &&
-                (!entry->taken || filter->include_taken)) {
-                found = file->first + k;
-                *ret_first = file->first;
-                *ret_entry = *entry;
+            found = entry->size != 0 && (filter->destination == 0 || entry->destination == filter->destination) &&
+                (!entry->taken || filter->include_taken);
+            if (found) {
+                *ret_found = (struct found){.id = file->first + k, .first = file->first, .entry = *entry};
             }
         }
     }
@@ -393,10 +398,10 @@ enum err local_dead_list(struct store *store, const struct dead_filter *filter, 
     size_t max = filter->max > 0 ? filter->max : LIST_MAX_DEFAULT;
     struct dead_letter *letters = NULL;
     size_t count = 0, cap = 0;
-    uint64_t after = filter->after, first = 0, opened = 0;
-    struct local_dead_entry entry;
+    struct found found = {.id = filter->after};
+    uint64_t opened = 0;
     int fd = -1;
-    while (count < max && (after = next_wanted(&local->dead, filter, after, &first, &entry)) != 0) {
+    while (count < max && next_wanted(&local->dead, filter, found.id, &found)) {
         if (count == cap) {
             cap = cap > 0 ? cap * 2 : LIST_FIRST;
             struct dead_letter *more = ARENA_ARRAY(arena, struct dead_letter, cap);
@@ -405,15 +410,15 @@ enum err local_dead_list(struct store *store, const struct dead_filter *filter, 
             }
             letters = more;
         }
-        if (fd < 0 || opened != first) {
+        if (fd < 0 || opened != found.first) {
             if (fd >= 0) {
                 local->fs->close(local->fs, fd);
             }
-            fd = open_file(local, first);
-            opened = first;
+            fd = open_file(local, found.first);
+            opened = found.first;
         }
         /* one that cannot be read is told by the log and left out */
-        if (fd >= 0 && read_letter(local, fd, &entry, after, /*whole*/ false, arena, &letters[count]) == OK) {
+        if (fd >= 0 && read_letter(local, fd, &found, /*whole*/ false, arena, &letters[count]) == OK) {
             count++;
         }
     }

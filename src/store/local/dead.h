@@ -1,5 +1,6 @@
-/* Dead letters: appended to files dead/<first id>.ded (docs/formats/dead.md), found by an index of 16 bytes per letter in memory.
- * A letter that is taken (redriven) gets a mark, appended behind. The oldest file goes when store.dead_bytes is reached.
+/* Dead letters: appended to files dead/<first id>.ded (docs/formats/dead.md), found by an index of 16 bytes per letter
+ * in memory. A letter that is taken (redriven) gets a mark, appended behind. The oldest file goes when store.dead_bytes
+ * is reached.
  *
  * Written at once; synced by the keeper before the notes that say that an event is dead.
  * Ids are dense, from 1: a file holds a run of them. */
@@ -41,9 +42,9 @@ struct local_dead {
     int fd; /* of the last file; -1: none */
     uint64_t next_id;
     uint64_t bytes;
-    uint64_t file_bytes;  /* at which to begin another */
+    uint64_t file_bytes; /* at which to begin another */
     bool dirty;
-    int *ended;           /* files before the last that were not synced */
+    int *ended; /* files before the last that were not synced */
     size_t ended_count, ended_cap;
     struct local_dead_total *totals;
     size_t total_count, total_cap;
@@ -97,7 +98,8 @@ MUST enum err dead_encode_end(const struct local_dead_file *file, struct buf *ou
 bool dead_head_ok(const char *data, size_t size, uint64_t left, struct dead_frame *ret_frame);
 bool dead_body_ok(const struct dead_frame *frame, const char *data);
 /* Slices of `data`; body fields only if `with_body`. */
-void dead_decode_letter(const struct dead_frame *frame, const char *data, bool with_body, struct dead_letter *ret_letter);
+void dead_decode_letter(
+    const struct dead_frame *frame, const char *data, bool with_body, struct dead_letter *ret_letter);
 
 /* dead.c, for dead_open.c */
 struct local_dead_file *local_dead_file_add(struct local_dead *dead, uint64_t first);
@@ -109,7 +111,8 @@ void local_dead_index_done(struct local *local);
 uint64_t local_dead_file_bytes(uint64_t limit);
 void local_dead_name(uint64_t first, char out[DEAD_NAME_SIZE]);
 
-/* dead_open.c, for its fuzz target: indexes the frames of a file; where the last whole one ends. *ret_bad: bytes skipped before it. */
+/* dead_open.c, for its fuzz target: indexes the frames of a file; where the last whole one ends. *ret_bad: bytes
+ * skipped before it. */
 uint64_t local_dead_scan(struct local_dead_file *file, const char *data, size_t size, uint64_t *ret_bad);
 
 #endif

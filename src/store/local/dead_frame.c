@@ -63,7 +63,8 @@ enum err dead_encode_letter(const struct dead_letter *letter, struct buf *out) {
         .response_len = (uint32_t)letter->response.len,
         .payload_len = (uint32_t)letter->payload.len,
     };
-    const struct slice parts[] = {destination, source, message, text, letter->request, letter->response, letter->payload};
+    const struct slice parts[] = {
+        destination, source, message, text, letter->request, letter->response, letter->payload};
     buf_reset(out);
     buf_append(out, slice_of((const char *)&frame, sizeof frame));
     for (size_t i = 0; i < COUNT_OF(parts); i++) {
@@ -103,8 +104,9 @@ bool dead_head_ok(const char *data, size_t size, uint64_t left, struct dead_fram
         return false;
     }
     memcpy(&frame, data, sizeof frame);
-    if (frame.magic != DEAD_MAGIC || frame.size % DEAD_ALIGN != 0 || frame.size > left || dead_head_size(&frame) > size ||
-        dead_head_size(&frame) + dead_body_size(&frame) > frame.size || head_sum(data, &frame) != frame.head_sum) {
+    if (frame.magic != DEAD_MAGIC || frame.size % DEAD_ALIGN != 0 || frame.size > left ||
+        dead_head_size(&frame) > size || dead_head_size(&frame) + dead_body_size(&frame) > frame.size ||
+        head_sum(data, &frame) != frame.head_sum) {
         return false;
     }
     *ret_frame = frame;
@@ -122,7 +124,8 @@ static struct slice take(const char **at, size_t len) {
     return s;
 }
 
-void dead_decode_letter(const struct dead_frame *frame, const char *data, bool with_body, struct dead_letter *ret_letter) {
+void dead_decode_letter(
+    const struct dead_frame *frame, const char *data, bool with_body, struct dead_letter *ret_letter) {
     const char *at = data + sizeof *frame;
     *ret_letter = (struct dead_letter){
         .id = frame->id,

@@ -32,7 +32,8 @@ uint64_t local_dead_scan(struct local_dead_file *file, const char *data, size_t 
             continue;
         }
         *ret_bad += at - end;
-        if (frame.kind == DEAD_LETTER && frame.id >= file->first + file->count && frame.id - file->first - file->count < size) {
+        if (frame.kind == DEAD_LETTER && frame.id >= file->first + file->count &&
+            frame.id - file->first - file->count < size) {
             local_dead_file_letter(file, &frame, at);
         } else if (frame.kind == DEAD_TAKEN) {
             local_dead_file_taken(file, frame.id);
@@ -55,17 +56,18 @@ static bool read_end(struct local *local, struct local_dead_file *file, int fd) 
     char *data = mem_try_resize(NULL, length);
     struct dead_frame frame;
     bool ok = data != NULL &&
-              local->fs->read(local->fs, fd, data, length, file->size - DEAD_TRAILER - length) == (ssize_t)length &&
-              dead_head_ok(data, length, length, &frame) && frame.kind == DEAD_END && frame.size == length &&
-              frame.id == file->first && dead_body_ok(&frame, data) && frame.offset <= length && frame.source <= length &&
-              sizeof frame + frame.offset * sizeof *file->entries + frame.source * sizeof *file->taken <= length;
+        local->fs->read(local->fs, fd, data, length, file->size - DEAD_TRAILER - length) == (ssize_t)length &&
+        dead_head_ok(data, length, length, &frame) && frame.kind == DEAD_END && frame.size == length &&
+        frame.id == file->first && dead_body_ok(&frame, data) && frame.offset <= length && frame.source <= length &&
+        sizeof frame + frame.offset * sizeof *file->entries + frame.source * sizeof *file->taken <= length;
     if (ok) {
         file->count = file->cap = frame.offset;
         file->entries = mem_alloc(file->count * sizeof *file->entries);
         memcpy(file->entries, data + sizeof frame, file->count * sizeof *file->entries);
         file->taken_count = file->taken_cap = frame.source;
         file->taken = mem_alloc(file->taken_count * sizeof *file->taken);
-        memcpy(file->taken, data + sizeof frame + file->count * sizeof *file->entries, file->taken_count * sizeof *file->taken);
+        memcpy(file->taken, data + sizeof frame + file->count * sizeof *file->entries,
+            file->taken_count * sizeof *file->taken);
         for (size_t i = 0; i < file->count; i++) {
             file->entries[i].taken = 0; /* the marks say it, in whichever file they are */
         }
@@ -89,7 +91,8 @@ static enum err scan_file(struct local *local, struct local_dead_file *file, int
     mem_free(data);
     if (bad > 0) {
         stat_add(&local->store.stat.corrupt, 1);
-        LOG(ERROR, "store", "corrupt dead letters skipped", "file=%lu bytes=%lu", (unsigned long)file->first, (unsigned long)bad);
+        LOG(ERROR, "store", "corrupt dead letters skipped", "file=%lu bytes=%lu", (unsigned long)file->first,
+            (unsigned long)bad);
     }
     return OK;
 }
@@ -105,7 +108,8 @@ static enum err take_over(struct local *local, struct local_dead_file *file, int
         result = local->fs->truncate(local->fs, fd, end);
     }
     file->size = end;
-    result = result == 0 ? local->fs->sync(local->fs, fd) : result; /* what a killed process wrote may not be on disk yet */
+    result =
+        result == 0 ? local->fs->sync(local->fs, fd) : result; /* what a killed process wrote may not be on disk yet */
     return result == 0 ? OK : local_io(local, result, "sync dead letters", file->first);
 }
 
@@ -114,7 +118,9 @@ static enum err open_one(struct local *local, struct local_dead_file *file, bool
     local_dead_name(file->first, name);
     int fd = local->fs->open(local->fs, name, last ? LOCAL_FS_WRITE : 0);
     int64_t size = fd >= 0 ? local->fs->size(local->fs, fd) : fd;
-    enum err e = size < 0 ? local_io(local, (int)size, "open dead letters", file->first) : size > DEAD_FILE_READ_MAX ? ERR_CORRUPT : OK;
+    enum err e = size < 0           ? local_io(local, (int)size, "open dead letters", file->first)
+        : size > DEAD_FILE_READ_MAX ? ERR_CORRUPT
+                                    : OK;
     file->size = size > 0 ? (uint64_t)size : 0;
     uint64_t end = 0;
     if (e == OK && (last || !read_end(local, file, fd))) {

@@ -47,7 +47,8 @@ static void a_letter_comes_back_whole_also_after_a_restart(void **state) {
         assert_int_equal(OK, store_dead_get(rig->store, 1, &rig->arena, &letter));
         struct dead_letter expected = letter_of(9);
         assert_int_equal(1, letter.id);
-        assert_memory_equal(&expected.at_ms, &letter.at_ms, offsetof(struct dead_letter, taken) - offsetof(struct dead_letter, at_ms));
+        assert_memory_equal(
+            &expected.at_ms, &letter.at_ms, offsetof(struct dead_letter, taken) - offsetof(struct dead_letter, at_ms));
         assert_true(slice_eq(expected.destination_id, letter.destination_id));
         assert_true(slice_eq(expected.source_id, letter.source_id));
         assert_true(slice_eq(expected.message_id, letter.message_id));

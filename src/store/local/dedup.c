@@ -1,17 +1,17 @@
-/* See dedup.h. Open addressing with linear probing; a slot's place comes from the high bits of a seeded hash, so that a table of twice
- * the size keeps the order, and ids chosen by a client cannot be made to collide. */
+/* See dedup.h. Open addressing with linear probing; a slot's place comes from the high bits of a seeded hash, so that a
+ * table of twice the size keeps the order, and ids chosen by a client cannot be made to collide. */
 #include "store/local/dedup.h"
 
 #include "base/arena.h"
 
 #define DEDUP_FIRST_CAP 1024u
-#define DEDUP_MOVES 4u          /* slots moved per entry: all are moved before the next growth */
-#define DEDUP_SKEW_MS 60000     /* how much older than the first id of a generation a later one may be */
+#define DEDUP_MOVES 4u      /* slots moved per entry: all are moved before the next growth */
+#define DEDUP_SKEW_MS 60000 /* how much older than the first id of a generation a later one may be */
 #define DEDUP_OFFSET_UNKNOWN UINT32_MAX
 #define DEDUP_OFFSET_SLACK (UINT64_C(1) << 24) /* after a failed group offsets are given again, from lower on */
 #define DEDUP_EMPTY 0u
-#define DEDUP_VOID 1u           /* forgotten: counts as not seen; keeps the probe chain whole */
-#define DEDUP_TIME 2u           /* first value that is a time */
+#define DEDUP_VOID 1u /* forgotten: counts as not seen; keeps the probe chain whole */
+#define DEDUP_TIME 2u /* first value that is a time */
 
 struct dedup_slot {
     struct hash128 id;
@@ -45,7 +45,8 @@ static uint64_t place_of(const struct local_dedup *dedup, const struct dedup_tab
 }
 
 /* The slot of `id`, or the empty one where it would go. The table is never full. */
-static struct dedup_slot *table_find(const struct local_dedup *dedup, const struct dedup_table *table, struct hash128 id) {
+static struct dedup_slot *table_find(
+    const struct local_dedup *dedup, const struct dedup_table *table, struct hash128 id) {
     uint64_t at = place_of(dedup, table, id);
     while (table->slots[at].time != DEDUP_EMPTY && !hash128_eq(table->slots[at].id, id)) {
         at = at + 1 < table->cap ? at + 1 : 0;
@@ -54,8 +55,8 @@ static struct dedup_slot *table_find(const struct local_dedup *dedup, const stru
 }
 
 /* NULL: not there. A slot in `old` that has been moved has its newer state in `now`. */
-static struct dedup_slot *generation_find(const struct local_dedup *dedup, const struct dedup_generation *generation,
-    struct hash128 id) {
+static struct dedup_slot *generation_find(
+    const struct local_dedup *dedup, const struct dedup_generation *generation, struct hash128 id) {
     if (generation->now.slots != NULL) {
         struct dedup_slot *slot = table_find(dedup, &generation->now, id);
         if (slot->time != DEDUP_EMPTY) {
@@ -113,9 +114,20 @@ static bool generation_reserve(const struct local_dedup *dedup, struct dedup_gen
 
 static void gauges_update(struct local_dedup *dedup) {
     uint64_t entries = dedup->newer.count + dedup->older.count;
-    int64_t oldest = dedup->older.count > 0 ? dedup->older.first_ms : dedup->newer.count > 0 ? dedup->newer.first_ms : INT64_MAX;
+    int64_t oldest = dedup->older.count > 0 ? dedup->older.first_ms
+        : dedup->newer.count > 0            ? dedup->newer.first_ms
+                                            : INT64_MAX;
     atomic_store_explicit(&dedup->entries, entries, memory_order_relaxed);
     atomic_store_explicit(&dedup->oldest_ms, oldest, memory_order_relaxed);
+}
+
+/* a - b, kept within range: times come from clocks, but also from files. */
+static int64_t ms_between(int64_t a, int64_t b) {
+    int64_t delta;
+    if (__builtin_sub_overflow(a, b, &delta)) {
+        return a < b ? INT64_MIN : INT64_MAX;
+    }
+    return delta;
 }
 
 static void generations_turn(struct local_dedup *dedup, int64_t ms) {
@@ -123,11 +135,12 @@ static void generations_turn(struct local_dedup *dedup, int64_t ms) {
     if (newer->count == 0) {
         return;
     }
-    bool aged = ms - newer->first_ms > dedup->window_ms;
+    bool aged = ms_between(ms, newer->first_ms) > dedup->window_ms;
     if (!aged && newer->count < dedup->generation_max) {
         return;
     }
-    if (!aged) { /* all of `newer`, and some of `older`, might have been asked for again: what is dropped is too young */
+    if (!aged) { /* all of `newer`, and some of `older`, might have been asked for again: what is dropped is too young
+                  */
         dedup->evicted += dedup->older.count;
     }
     generation_drop(&dedup->older);
@@ -140,7 +153,7 @@ static struct hash128 id_of(struct hash128 message, uint64_t source) {
 }
 
 static uint32_t slot_time(const struct dedup_generation *generation, int64_t ms) {
-    int64_t delta = ms - generation->base_ms;
+    int64_t delta = ms_between(ms, generation->base_ms);
     int64_t max = UINT32_MAX - DEDUP_TIME;
     return (uint32_t)(delta < 0 ? 0 : delta > max ? max : delta) + DEDUP_TIME;
 }
@@ -154,7 +167,7 @@ static uint32_t slot_offset(const struct dedup_generation *generation, uint64_t 
 static bool slot_is_recent(const struct local_dedup *dedup, const struct dedup_generation *generation,
     const struct dedup_slot *slot, int64_t ms) {
     return slot != NULL && slot->time >= DEDUP_TIME &&
-           ms - (generation->base_ms + (int64_t)(slot->time - DEDUP_TIME)) <= dedup->window_ms;
+        ms_between(ms_between(ms, generation->base_ms), slot->time - DEDUP_TIME) <= dedup->window_ms;
 }
 
 static uint64_t slot_first(const struct dedup_generation *generation, const struct dedup_slot *slot) {
@@ -178,7 +191,7 @@ bool local_dedup_seen(struct local_dedup *dedup, struct hash128 message, uint64_
     }
     if (newer->count == 0) {
         newer->first_ms = ms;
-        newer->base_ms = ms - DEDUP_SKEW_MS;
+        newer->base_ms = ms_between(ms, DEDUP_SKEW_MS);
         newer->base_offset = offset > DEDUP_OFFSET_SLACK ? offset - DEDUP_OFFSET_SLACK : 0;
     }
     if (slot == NULL) {

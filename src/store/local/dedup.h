@@ -1,9 +1,8 @@
 /* Message ids seen lately: exact within the window, bounded, in memory; rebuilt at start from the indexes.
  *
- * Two generations. Ids are entered into the newer one; when it is as old as the window, or holds half of the ids allowed, it becomes the
- * older one and what was the older one is dropped. Tables grow by doubling, moving a few slots at each entry, so that no commit waits
- * for a rehash.
- * thread: the writer's. The gauges are atomic. */
+ * Two generations. Ids are entered into the newer one; when it is as old as the window, or holds half of the ids
+ * allowed, it becomes the older one and what was the older one is dropped. Tables grow by doubling, moving a few slots
+ * at each entry, so that no commit waits for a rehash. thread: the writer's. The gauges are atomic. */
 #ifndef SLUICE_STORE_LOCAL_DEDUP_H
 #define SLUICE_STORE_LOCAL_DEDUP_H
 
@@ -22,8 +21,8 @@ struct dedup_generation {
     struct dedup_table now, old; /* old: being moved to now */
     uint64_t moved;              /* slots of old that have been */
     uint64_t count;
-    int64_t base_ms;             /* slots hold times from here */
-    int64_t first_ms;            /* received time of the first id */
+    int64_t base_ms;  /* slots hold times from here */
+    int64_t first_ms; /* received time of the first id */
     uint64_t base_offset;
 };
 
@@ -39,7 +38,8 @@ struct local_dedup {
 
 void local_dedup_init(struct local_dedup *dedup, int64_t window_ms, uint64_t entries_max);
 void local_dedup_fini(struct local_dedup *dedup);
-/* True: seen at most window_ms before `ms`; *ret_first is its offset then (UINT64_MAX: not known). Else it is entered as seen now. */
+/* True: seen at most window_ms before `ms`; *ret_first is its offset then (UINT64_MAX: not known). Else it is entered
+ * as seen now. */
 bool local_dedup_seen(struct local_dedup *dedup, struct hash128 message, uint64_t source, int64_t ms, uint64_t offset,
     uint64_t *ret_first);
 /* Takes back an entry of a record that was not stored after all. */

@@ -49,7 +49,8 @@ enum err local_find_message(struct store *store, struct hash128 message, uint64_
 }
 
 /* The whole segment, from its rows; false when something is being published just now. */
-static bool count_rows(struct local_segment *segment, const struct store_filter *filter, uint64_t expected, uint64_t *count) {
+static bool count_rows(
+    struct local_segment *segment, const struct store_filter *filter, uint64_t expected, uint64_t *count) {
     uint64_t sum = 0;
     pthread_mutex_lock(&segment->lock);
     bool steady = segment->added == expected;
@@ -62,7 +63,8 @@ static bool count_rows(struct local_segment *segment, const struct store_filter 
 }
 
 /* Part of a segment, from its entries. */
-static enum err count_entries(struct local_segment *segment, const uint8_t *bits, uint64_t first, uint64_t end, uint64_t *count) {
+static enum err count_entries(
+    struct local_segment *segment, const uint8_t *bits, uint64_t first, uint64_t end, uint64_t *count) {
     struct local_entry window[WINDOW_ENTRIES];
     while (first < end) {
         size_t n = 0;
@@ -79,8 +81,8 @@ static enum err count_entries(struct local_segment *segment, const uint8_t *bits
     return OK;
 }
 
-static enum err count_segment(struct local_segment *segment, const struct store_filter *filter, uint64_t from, uint64_t to,
-    uint64_t *count) {
+static enum err count_segment(
+    struct local_segment *segment, const struct store_filter *filter, uint64_t from, uint64_t to, uint64_t *count) {
     uint64_t known = local_segment_count(segment);
     uint64_t first = from > segment->base ? from - segment->base : 0;
     uint64_t end = to - segment->base < known ? to - segment->base : known;
@@ -96,7 +98,8 @@ static enum err count_segment(struct local_segment *segment, const struct store_
     return e;
 }
 
-enum err local_count(struct store *store, const struct store_filter *filter, uint64_t from, uint64_t to, uint64_t *ret_count) {
+enum err local_count(
+    struct store *store, const struct store_filter *filter, uint64_t from, uint64_t to, uint64_t *ret_count) {
     struct local *local = local_of(store);
     uint64_t head = atomic_load_explicit(&local->head, memory_order_acquire);
     to = to < head ? to : head;

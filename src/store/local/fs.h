@@ -1,5 +1,5 @@
-/* The file system as the local engine sees it: a table of calls, so that a test can put one behind it that loses what was not
- * synced, tears writes, runs full. Paths are relative to the data directory. Results below 0 are -errno.
+/* The file system as the local engine sees it: a table of calls, so that a test can put one behind it that loses what
+ * was not synced, tears writes, runs full. Paths are relative to the data directory. Results below 0 are -errno.
  *
  * thread: any; the calls on one descriptor do not exclude each other. */
 #ifndef SLUICE_STORE_LOCAL_FS_H

@@ -1,8 +1,9 @@
 /* For tests: a file system in memory that can lose what a power failure would.
  *
- * Each file has the bytes that programs see and the bytes that are on disk; sync copies one to the other. Names change in what
- * programs see, and in a list of changes that sync_dir makes good. fake_crash picks, per 512 bytes and per directory, what of the
- * unsynced had reached the disk. A failed sync leaves the bytes marked clean and not on disk, as Linux does. */
+ * Each file has the bytes that programs see and the bytes that are on disk; sync copies one to the other. Names change
+ * in what programs see, and in a list of changes that sync_dir makes good. fake_crash picks, per 512 bytes and per
+ * directory, what of the unsynced had reached the disk. A failed sync leaves the bytes marked clean and not on disk, as
+ * Linux does. */
 #ifndef SLUICE_STORE_LOCAL_FS_FAKE_H
 #define SLUICE_STORE_LOCAL_FS_FAKE_H
 
@@ -155,7 +156,7 @@ static inline int fake_open(struct local_fs *fs, const char *path, unsigned flag
             fake->all = file;
             fake_change(fake, "", path, file);
         } else if (file != NULL && (flags & LOCAL_FS_TRUNCATE) != 0) {
-                       file->dirty_from = file->dirty_to = 0;
+            file->dirty_from = file->dirty_to = 0;
             fake_resize(&file->seen, 0);
         }
         result = -ENOENT;
@@ -206,7 +207,7 @@ static inline void fake_put(struct fake_file *file, const struct iovec *iov, int
         size_t n = iov[i].iov_len < room ? iov[i].iov_len : room;
         if (at + n > file->seen.size) {
             fake_resize(&file->seen, at + n);
-                   }
+        }
         memcpy(file->seen.ptr + at, iov[i].iov_base, n);
         file->lost_to = 0;
         if (file->dirty_from == file->dirty_to) {
@@ -275,7 +276,7 @@ static inline int fake_truncate(struct local_fs *fs, int fd, uint64_t size) {
     if (fake_alive(fake)) {
         struct fake_file *file = fake_file(fake, fd);
         fake_resize(&file->seen, size);
-               result = 0;
+        result = 0;
     }
     pthread_mutex_unlock(&fake->lock);
     return result;
@@ -343,7 +344,8 @@ static inline int fake_make_dir(struct local_fs *fs, const char *path) {
     return fake_of(fs)->crashed ? -EIO : 0;
 }
 
-static inline int fake_list(struct local_fs *fs, const char *dir, void (*each)(void *ctx, const char *name), void *ctx) {
+static inline int fake_list(
+    struct local_fs *fs, const char *dir, void (*each)(void *ctx, const char *name), void *ctx) {
     struct fake_fs *fake = fake_of(fs);
     for (size_t i = 0; i < fake->seen_count; i++) { /* while nothing else runs: each() opens and reads */
         char path[FAKE_PATH];
@@ -410,13 +412,16 @@ static inline void fake_destroy(struct fake_fs *fake) {
 static inline void fake_crash_file(struct fake_fs *fake, struct fake_file *file) {
     enum { NOTHING, EVERYTHING, FIRST_PART, ANY_SECTORS, MODES } mode = fake_random(fake) % MODES;
     size_t longest = file->seen.size > file->disk.size ? file->seen.size : file->disk.size;
-    size_t size = mode == NOTHING ? file->disk.size : mode == EVERYTHING ? file->seen.size :
-        fake_random(fake) % 2 == 0 ? file->disk.size : file->seen.size;
+    size_t size = mode == NOTHING    ? file->disk.size
+        : mode == EVERYTHING         ? file->seen.size
+        : fake_random(fake) % 2 == 0 ? file->disk.size
+                                     : file->seen.size;
     size_t part = longest > 0 ? fake_random(fake) % (longest / FAKE_SECTOR + 1) * FAKE_SECTOR : 0;
     for (size_t at = 0; at < file->seen.size && mode != NOTHING; at += FAKE_SECTOR) {
         size_t end = at + FAKE_SECTOR < file->seen.size ? at + FAKE_SECTOR : file->seen.size;
         bool dirty = at < file->dirty_to && end > file->dirty_from;
-        bool reached = mode == EVERYTHING || (mode == FIRST_PART && at < part) || (mode == ANY_SECTORS && fake_random(fake) % 2 == 0);
+        bool reached = mode == EVERYTHING || (mode == FIRST_PART && at < part) ||
+            (mode == ANY_SECTORS && fake_random(fake) % 2 == 0);
         if (dirty && reached) {
             if (end > file->disk.size) {
                 fake_resize(&file->disk, end);
@@ -436,7 +441,8 @@ static inline void fake_crash(struct fake_fs *fake, bool power) {
     fake->crash_in = fake->fail_sync_in = fake->no_room_in = -1;
     for (struct fake_file *file = fake->all; file != NULL && !power; file = file->next) {
         if (!file->of_log && file->lost_to > 0) {
-            file->dirty_to = file->lost_to; /* a sync fails, and the process dies before it has written the notes again: not guarded against */
+            file->dirty_to = file->lost_to; /* a sync fails, and the process dies before it has written the notes again:
+                                               not guarded against */
         }
     }
     if (!power) {

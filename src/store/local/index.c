@@ -1,8 +1,9 @@
-/* log/<first offset>.idx: what is known of a segment's records (docs/formats/log.md). A head with the rows per source and a sum per
- * page, then pages of entries by offset, then pages of (first 32 bits of the message hash, number) sorted.
+/* log/<first offset>.idx: what is known of a segment's records (docs/formats/log.md). A head with the rows per source
+ * and a sum per page, then pages of entries by offset, then pages of (first 32 bits of the message hash, number)
+ * sorted.
  *
- * It can always be made again from the segment: a bad one is logged, dropped and rebuilt. Written by the keeper when a segment is
- * sealed, and by close for the one that is still growing, so that the next start has nothing to scan. */
+ * It can always be made again from the segment: a bad one is logged, dropped and rebuilt. Written by the keeper when a
+ * segment is sealed, and by close for the one that is still growing, so that the next start has nothing to scan. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -45,7 +46,8 @@ static uint32_t head_block_sum(const char *block, size_t size) {
 
 /* ---- writing ---- */
 
-/* By the upper half of each value, stable: so equal hashes stay in order of their number. `spare` is as long as `values`. */
+/* By the upper half of each value, stable: so equal hashes stay in order of their number. `spare` is as long as
+ * `values`. */
 static uint64_t *radix_sort(uint64_t *values, uint64_t *spare, size_t count) {
     for (unsigned shift = 32; shift < 64; shift += INDEX_RADIX_BITS) {
         size_t start[1u << INDEX_RADIX_BITS] = {0};
@@ -120,7 +122,9 @@ static int write_head(struct index_writer *writer, struct local_segment *segment
     char *at = block + sizeof *head;
     memcpy(block, head, sizeof *head);
     pthread_mutex_lock(&segment->lock);
-    memcpy(at, segment->pairs, head->pairs * sizeof(struct local_pair));
+    if (head->pairs > 0) {
+        memcpy(at, segment->pairs, head->pairs * sizeof(struct local_pair));
+    }
     pthread_mutex_unlock(&segment->lock);
     memcpy(at + head->pairs * sizeof(struct local_pair), writer->sums, writer->page * sizeof(uint32_t));
     ((struct index_head *)(void *)block)->sum = head_block_sum(block, size);
@@ -211,20 +215,21 @@ enum err local_index_write(struct local_segment *segment, bool adopt) {
 
 /* ---- reading ---- */
 
-static bool head_plausible(const struct index_head *head, const struct local_segment *segment, uint64_t file_size,
-    uint64_t index_size) {
+static bool head_plausible(
+    const struct index_head *head, const struct local_segment *segment, uint64_t file_size, uint64_t index_size) {
     uint64_t pages = (head->count + LOCAL_PAGE_ENTRIES - 1) / LOCAL_PAGE_ENTRIES;
     uint64_t sorted = (head->count + INDEX_SORTED_PER_PAGE - 1) / INDEX_SORTED_PER_PAGE;
     return memcmp(head->magic, INDEX_MAGIC, sizeof head->magic) == 0 && head->version == INDEX_VERSION &&
-           head->base == segment->base && head->end <= file_size && head->count <= file_size / sizeof(struct frame) + 1 &&
-           head->pages == pages && head->sorted_pages == sorted && head->pairs < INDEX_PAIRS_MAX &&
-           head->entries_at == page_align(head_block_size(head->pairs, pages + sorted)) &&
-           head->sorted_at == head->entries_at + pages * LOCAL_PAGE_SIZE &&
-           index_size >= head->sorted_at + sorted * LOCAL_PAGE_SIZE;
+        head->base == segment->base && head->end <= file_size && head->count <= file_size / sizeof(struct frame) + 1 &&
+        head->pages == pages && head->sorted_pages == sorted && head->pairs < INDEX_PAIRS_MAX &&
+        head->entries_at == page_align(head_block_size(head->pairs, pages + sorted)) &&
+        head->sorted_at == head->entries_at + pages * LOCAL_PAGE_SIZE &&
+        index_size >= head->sorted_at + sorted * LOCAL_PAGE_SIZE;
 }
 
 /* The head, checked, with pairs and sums taken over by the segment; nothing is changed on failure. */
-static enum err read_head(struct local_segment *segment, int fd, uint64_t file_size, struct index_head *head, uint32_t **ret_sums) {
+static enum err read_head(
+    struct local_segment *segment, int fd, uint64_t file_size, struct index_head *head, uint32_t **ret_sums) {
     struct local_fs *fs = segment->local->fs;
     int64_t index_size = fs->size(fs, fd);
     if (index_size < 0 || fs->read(fs, fd, head, sizeof *head, 0) != (ssize_t)sizeof *head ||
@@ -300,7 +305,8 @@ enum err local_index_to_memory(struct local_segment *segment) {
     return OK;
 }
 
-/* The .idx file's descriptor, opened again if it was closed for want of readers, and where and what the page is to be. */
+/* The .idx file's descriptor, opened again if it was closed for want of readers, and where and what the page is to be.
+ */
 static int index_open(struct local_segment *segment, uint64_t page, uint64_t *ret_at, uint32_t *ret_sum) {
     struct local *local = segment->local;
     pthread_mutex_lock(&segment->lock);
@@ -329,7 +335,8 @@ enum err local_index_page(struct local_segment *segment, uint64_t page, void *ou
         return local_io(local, (int)n, "read index", segment->base);
     }
     if (n != (ssize_t)LOCAL_PAGE_SIZE || hash_check(out, LOCAL_PAGE_SIZE) != sum) {
-        LOG(ERROR, "store", "index page is corrupt", "segment=%lu page=%lu", (unsigned long)segment->base, (unsigned long)page);
+        LOG(ERROR, "store", "index page is corrupt", "segment=%lu page=%lu", (unsigned long)segment->base,
+            (unsigned long)page);
         return ERR_CORRUPT;
     }
     return OK;
@@ -357,9 +364,10 @@ static void index_replace(struct local_segment *segment, struct local_segment *m
 enum err local_index_repair(struct local_segment *segment) {
     struct local *local = segment->local;
     pthread_mutex_lock(&local->upkeep_lock);
-    enum err e = segment->repaired ? ERR_CORRUPT : OK;
+    bool mine = !segment->repaired; /* else another thread has met the same page before: what it made is tried */
+    enum err e = OK;
     segment->repaired = true;
-    if (e == OK) {
+    if (mine) {
         struct local_segment *made = local_segment_new(local, segment->base);
         uint64_t torn = 0;
         e = local_segment_scan(made, segment->base + local_segment_count(segment), /*last*/ false, &torn);
@@ -377,8 +385,8 @@ enum err local_index_repair(struct local_segment *segment) {
 /* ---- messages ---- */
 
 /* Appends `offset` if its entry has the message. */
-static enum err take_match(struct local_segment *segment, uint64_t number, struct hash128 message, uint64_t *out, size_t max,
-    size_t *count) {
+static enum err take_match(
+    struct local_segment *segment, uint64_t number, struct hash128 message, uint64_t *out, size_t max, size_t *count) {
     struct local_entry entry;
     size_t n = 0;
     enum err e = local_segment_entries(segment, number, 1, &entry, &n);
@@ -389,8 +397,8 @@ static enum err take_match(struct local_segment *segment, uint64_t number, struc
 }
 
 /* First position in the sorted pages whose key is not below `key`. */
-static enum err sorted_lower(struct local_segment *segment, uint64_t key, uint64_t count, uint64_t *page_buffer,
-    uint64_t *ret_position) {
+static enum err sorted_lower(
+    struct local_segment *segment, uint64_t key, uint64_t count, uint64_t *page_buffer, uint64_t *ret_position) {
     uint64_t pages = (count + LOCAL_PAGE_ENTRIES - 1) / LOCAL_PAGE_ENTRIES;
     uint64_t low = 0, high = (count + INDEX_SORTED_PER_PAGE - 1) / INDEX_SORTED_PER_PAGE;
     /* hashes are even: look where the key would be first, then halve what is left */
@@ -422,7 +430,8 @@ static enum err sorted_lower(struct local_segment *segment, uint64_t key, uint64
     return OK;
 }
 
-static enum err find_in_file(struct local_segment *segment, struct hash128 message, uint64_t *out, size_t max, size_t *count) {
+static enum err find_in_file(
+    struct local_segment *segment, struct hash128 message, uint64_t *out, size_t max, size_t *count) {
     uint64_t page_buffer[INDEX_SORTED_PER_PAGE];
     uint64_t known = local_segment_count(segment);
     uint64_t prefix = message.lo & UINT64_C(0xffffffff00000000);
@@ -444,7 +453,8 @@ static enum err find_in_file(struct local_segment *segment, struct hash128 messa
     return e;
 }
 
-enum err local_index_find(struct local_segment *segment, struct hash128 message, uint64_t *out, size_t max, size_t *count) {
+enum err local_index_find(
+    struct local_segment *segment, struct hash128 message, uint64_t *out, size_t max, size_t *count) {
     pthread_mutex_lock(&segment->lock);
     bool indexed = segment->indexed;
     uint64_t known = local_segment_count(segment);

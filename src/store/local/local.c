@@ -14,7 +14,8 @@ enum err local_io(struct local *local, int result, const char *what, uint64_t at
     enum err e = err_from_errno(-result);
     if (e != ERR_NOT_FOUND) {
         stat_add(&local->store.stat.io_errors, 1);
-        LOG(ERROR, "store", "input/output error", "what=%s at=%lu error=%s", what, (unsigned long)at, strerror(-result));
+        LOG(ERROR, "store", "input/output error", "what=%s at=%lu error=%s", what, (unsigned long)at,
+            strerror(-result));
     }
     return e;
 }
@@ -57,8 +58,8 @@ static enum err lock_directory(struct local *local, struct errinfo *why) {
         return err_why(err_from_errno(-result), why, "store.path", "cannot lock %.*s: %s", len, local->conf.path.ptr,
             strerror(-result));
     }
-    return err_why(ERR_BUSY, why, "store.path", "the data directory %.*s is in use by process %ld", len, local->conf.path.ptr,
-        (long)pid);
+    return err_why(ERR_BUSY, why, "store.path", "the data directory %.*s is in use by process %ld", len,
+        local->conf.path.ptr, (long)pid);
 }
 
 static int write_format(struct local *local) {
@@ -86,8 +87,9 @@ static enum err check_format(struct local *local, struct errinfo *why) {
         fs->close(fs, fd);
         if (n < 0 || !slice_eq(slice_of(text, (size_t)n), SLICE(LOCAL_FORMAT))) {
             struct slice found = slice_trim(slice_of(text, n > 0 ? (size_t)n : 0));
-            return err_why(ERR_UNSUPPORTED, why, "store.path", "the data directory has format \"%.*s\"; this program knows \"%.*s\"",
-                SLICE_ARG(found), (int)strlen(LOCAL_FORMAT) - 1, LOCAL_FORMAT);
+            return err_why(ERR_UNSUPPORTED, why, "store.path",
+                "the data directory has format \"%.*s\"; this program knows \"%.*s\"", SLICE_ARG(found),
+                (int)strlen(LOCAL_FORMAT) - 1, LOCAL_FORMAT);
         }
     } else if (fd != -ENOENT) {
         return err_why(err_from_errno(-fd), why, "store.path", "cannot read format: %s", strerror(-fd));
@@ -101,7 +103,8 @@ static enum err check_format(struct local *local, struct errinfo *why) {
     }
     result = result == 0 && fresh ? write_format(local) : result;
     if (result != 0) {
-        return err_why(err_from_errno(-result), why, "store.path", "cannot prepare the data directory: %s", strerror(-result));
+        return err_why(
+            err_from_errno(-result), why, "store.path", "cannot prepare the data directory: %s", strerror(-result));
     }
     return OK;
 }
@@ -109,8 +112,8 @@ static enum err check_format(struct local *local, struct errinfo *why) {
 /* ---- life ---- */
 
 static void init_locks(struct local *local) {
-    pthread_mutex_t *const locks[] = {&local->segments_lock, &local->pressure_lock, &local->upkeep_lock, &local->watches.lock,
-        &local->notes.sync_lock, &local->notes.lock, &local->cursors.lock, &local->dead.lock};
+    pthread_mutex_t *const locks[] = {&local->segments_lock, &local->pressure_lock, &local->upkeep_lock,
+        &local->watches.lock, &local->notes.sync_lock, &local->notes.lock, &local->cursors.lock, &local->dead.lock};
     for (size_t i = 0; i < COUNT_OF(locks); i++) {
         pthread_mutex_init(locks[i], NULL);
     }
@@ -169,10 +172,13 @@ static enum err recover(struct local *local, struct errinfo *why) {
     e = local_notes_open(local);
     e = e == OK ? local_dead_open(local) : e;
     e = e == OK ? local_cursors_open(local) : e;
-    return e == OK ? OK : err_why(e, why, "store.path", "cannot read the data directory: %s (see the log lines above)", err_text(e));
+    return e == OK
+        ? OK
+        : err_why(e, why, "store.path", "cannot read the data directory: %s (see the log lines above)", err_text(e));
 }
 
-enum err local_open_on(const struct store_conf *conf, struct local_fs *fs, struct store **ret_store, struct errinfo *why) {
+enum err local_open_on(
+    const struct store_conf *conf, struct local_fs *fs, struct store **ret_store, struct errinfo *why) {
     uint64_t began = clock_mono_ns();
     struct local *local = local_new(conf, fs);
     enum err e = recover(local, why);

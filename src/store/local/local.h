@@ -1,14 +1,14 @@
-/* The local engine: append-only segments with group commit, cursor files, notes and dead letters beside them, on one machine and
- * without other software. Private to this folder.
+/* The local engine: append-only segments with group commit, cursor files, notes and dead letters beside them, on one
+ * machine and without other software. Private to this folder.
  *
  * data/lock    held while open                         data/notes/  what became of events (notes.h)
  * data/format  version of the layout                   data/cursors/ saved state per destination (cursor.h)
  * data/log/    segments and their indexes (segment.h)  data/dead/   dead letters (dead.h)
  *
- * Threads: the writer (writer.c) appends to the log and nothing else does; the keeper (keeper.c) writes indexes, syncs notes, trims,
- * looks at the disk; callers read, note and save in their own threads.
- * Locks, in the order in which they may be held together: upkeep_lock, cursors.lock, notes.sync_lock, dead.lock, notes.lock,
- * segments_lock, segment->lock. None is held while a callback runs. */
+ * Threads: the writer (writer.c) appends to the log and nothing else does; the keeper (keeper.c) writes indexes, syncs
+ * notes, trims, looks at the disk; callers read, note and save in their own threads. Locks, in the order in which they
+ * may be held together: upkeep_lock, cursors.lock, notes.sync_lock, dead.lock, notes.lock, segments_lock,
+ * segment->lock. None is held while a callback runs. */
 #ifndef SLUICE_STORE_LOCAL_LOCAL_H
 #define SLUICE_STORE_LOCAL_LOCAL_H
 
@@ -36,8 +36,8 @@ enum local_pressure {
 
 struct local_watches {
     pthread_mutex_t lock;
-    struct store_watch *first;  /* under lock */
-    _Atomic uint32_t armed;     /* how many */
+    struct store_watch *first; /* under lock */
+    _Atomic uint32_t armed;    /* how many */
 };
 
 struct local {
@@ -51,10 +51,10 @@ struct local {
     _Atomic uint32_t open_segments; /* files of segments that are open */
 
     _Atomic uint64_t head, tail;
-    _Atomic uint64_t log_bytes;  /* used by segments */
+    _Atomic uint64_t log_bytes; /* used by segments */
     pthread_mutex_t pressure_lock;
-    unsigned pressure;           /* under pressure_lock: enum local_pressure; set by the writer, cleared by the keeper */
-    uint64_t segment_bytes;      /* at which to roll: store.segment_bytes, or less if store.log_bytes is small */
+    unsigned pressure;      /* under pressure_lock: enum local_pressure; set by the writer, cleared by the keeper */
+    uint64_t segment_bytes; /* at which to roll: store.segment_bytes, or less if store.log_bytes is small */
 
     pthread_mutex_t upkeep_lock; /* one index writer, one trim at a time */
     struct local_writer writer;
@@ -71,13 +71,14 @@ static inline struct local *local_of(const struct store *store) {
 }
 
 /* Open on a file system of the caller's; takes it over, also on failure. */
-MUST enum err local_open_on(const struct store_conf *conf, struct local_fs *fs, struct store **ret_store, struct errinfo *why);
+MUST enum err local_open_on(
+    const struct store_conf *conf, struct local_fs *fs, struct store **ret_store, struct errinfo *why);
 
-/* A call of local->fs failed with `result` (< 0): counts, logs unless it is a missing file, and answers with the error. `at`: offset,
- * position or number of the thing. */
+/* A call of local->fs failed with `result` (< 0): counts, logs unless it is a missing file, and answers with the error.
+ * `at`: offset, position or number of the thing. */
 enum err local_io(struct local *local, int result, const char *what, uint64_t at);
-/* Reads, writes and syncs the same bytes: after a failed sync the kernel takes what it could not write for clean, so that another sync
- * alone would succeed and do nothing. 0 or -errno. */
+/* Reads, writes and syncs the same bytes: after a failed sync the kernel takes what it could not write for clean, so
+ * that another sync alone would succeed and do nothing. 0 or -errno. */
 int local_write_again(struct local *local, int fd, uint64_t from, uint64_t to);
 /* Syncs a file of notes or dead letters; if that fails, writes it again from byte `from` on before it gives up. */
 MUST enum err local_sync(struct local *local, int fd, uint64_t from, const char *what);
@@ -99,8 +100,8 @@ void local_watch_wake(struct local *local);
 /* reader.c */
 enum err local_reader_open(struct store *store, uint64_t offset, struct store_reader **ret_reader);
 void local_reader_close(struct store_reader *reader);
-enum err local_read(struct store_reader *reader, const struct store_filter *filter, size_t max_bytes,
-    struct store_block **ret_block);
+enum err local_read(
+    struct store_reader *reader, const struct store_filter *filter, size_t max_bytes, struct store_block **ret_block);
 void local_reader_seek(struct store_reader *reader, uint64_t offset);
 uint64_t local_reader_offset(const struct store_reader *reader);
 enum err local_get(struct store *store, uint64_t offset, struct store_block **ret_block);
@@ -108,7 +109,8 @@ enum err local_get(struct store *store, uint64_t offset, struct store_block **re
 /* find.c */
 uint64_t local_offset_at(struct store *store, int64_t ms);
 enum err local_find_message(struct store *store, struct hash128 message, uint64_t *out, size_t max, size_t *ret_count);
-enum err local_count(struct store *store, const struct store_filter *filter, uint64_t from, uint64_t to, uint64_t *ret_count);
+enum err local_count(
+    struct store *store, const struct store_filter *filter, uint64_t from, uint64_t to, uint64_t *ret_count);
 
 /* trim.c */
 void local_trim(struct store *store);

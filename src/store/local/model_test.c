@@ -1,9 +1,10 @@
-/* The store against a model in memory, through random operations and crashes, on a file system that loses what was not synced.
+/* The store against a model in memory, through random operations and crashes, on a file system that loses what was not
+ * synced.
  *
- * After each crash: everything acknowledged is there, in its place, with its bytes; nothing is there that was never appended; message
- * ids of the window are still known; cursors are old or new, and what was noted since is applied; letters are there.
- * STORE_MODEL_SEED=n repeats a run, STORE_MODEL_STEPS=n makes it longer. Crashes hit threads wherever they are, so a seed repeats the
- * operations, not every interleaving. */
+ * After each crash: everything acknowledged is there, in its place, with its bytes; nothing is there that was never
+ * appended; message ids of the window are still known; cursors are old or new, and what was noted since is applied;
+ * letters are there. STORE_MODEL_SEED=n repeats a run, STORE_MODEL_STEPS=n makes it longer. Crashes hit threads
+ * wherever they are, so a seed repeats the operations, not every interleaving. */
 #include "store/local/fs_fake.h"
 
 #include "store/store_rig.h"
@@ -126,7 +127,9 @@ static struct model_record random_record(struct model *model) {
         .source = 1 + pick(model, SOURCES),
         .target = pick(model, 10) == 0 ? 1 + pick(model, DESTINATIONS) : 0,
         .ms = clock_ms(),
-        .flags = kind == 0 ? RECORD_NO_DEDUP : kind == 1 ? RECORD_REJECTED : 0};
+        .flags = kind == 0 ? RECORD_NO_DEDUP
+            : kind == 1    ? RECORD_REJECTED
+                           : 0};
 }
 
 struct sent {
@@ -261,12 +264,13 @@ static void apply_note(struct cursor_state *state, const struct note *note) {
         return;
     }
     if (note->kind == NOTE_ATTEMPT) {
-        open_insert(state, (struct cursor_entry){.offset = o,
-                               .first_ms = note->first_ms,
-                               .due_ms = note->due_ms,
-                               .attempts = note->attempt,
-                               .status = note->status,
-                               .reason = note->reason});
+        open_insert(state,
+            (struct cursor_entry){.offset = o,
+                .first_ms = note->first_ms,
+                .due_ms = note->due_ms,
+                .attempts = note->attempt,
+                .status = note->status,
+                .reason = note->reason});
         return;
     }
     if (is_open(state, o)) {
@@ -344,7 +348,8 @@ static void step_advance(struct model *model) {
 /* About the n-th oldest open event, mostly, so that the log can go. */
 static struct note random_note(struct model *model, const struct model_destination *d, uint64_t key, size_t n) {
     struct note note = {.destination = key, .at_ms = clock_ms(), .duration_us = 5, .reason = (uint8_t)pick(model, 5)};
-    note.offset = d->live.open[pick(model, 5) == 0 || n >= d->live.open_count ? pick(model, d->live.open_count) : n].offset;
+    note.offset =
+        d->live.open[pick(model, 5) == 0 || n >= d->live.open_count ? pick(model, d->live.open_count) : n].offset;
     note.kind = pick(model, 3) == 0 ? NOTE_ATTEMPT : (uint8_t)(NOTE_DELIVERED + pick(model, 4));
     note.attempt = (uint16_t)(1 + pick(model, 9));
     note.first_ms = 1000 + (int64_t)pick(model, 1000);
@@ -385,7 +390,8 @@ static void step_notes(struct model *model) {
     }
     assert_true(e == OK || e == ERR_FULL || e == ERR_IO);
     check_law(live);
-    store_cursor_progress(d->cursor, live->open_count > 0 && live->open[0].offset < live->scanned ? live->open[0].offset : live->scanned);
+    store_cursor_progress(
+        d->cursor, live->open_count > 0 && live->open[0].offset < live->scanned ? live->open[0].offset : live->scanned);
 }
 
 static void mark_synced(struct model *model) {
@@ -470,7 +476,8 @@ static void check_letters(struct model *model, bool power) {
         if (letter.taken != expected->taken) {
             assert_true(letter.taken ? expected->maybe_taken : power && !expected->take_synced);
         }
-        *expected = (struct model_letter){.destination = letter.destination, .taken = letter.taken, .synced = true, .take_synced = letter.taken};
+        *expected = (struct model_letter){
+            .destination = letter.destination, .taken = letter.taken, .synced = true, .take_synced = letter.taken};
         open[letter.destination] += !letter.taken;
         found = id;
     }
@@ -529,7 +536,8 @@ static void check_cursors(struct model *model, bool power) {
         arena_reset(&d->arena);
         assert_int_equal(OK, store_cursor_open(model->rig.store, i + 1, SLICE("id"), 0, &d->arena, &d->cursor, &state));
         check_law(&state);
-        bool newer = d->maybe_saved && state.scanned == d->saving.scanned && memcmp(&state.counts, &d->saved.counts, sizeof state.counts) != 0;
+        bool newer = d->maybe_saved && state.scanned == d->saving.scanned &&
+            memcmp(&state.counts, &d->saved.counts, sizeof state.counts) != 0;
         if (power) {
             assert_true(state.scanned == d->saved.scanned || (d->maybe_saved && state.scanned == d->saving.scanned));
             check_noted(d, &state);
@@ -564,7 +572,8 @@ static bool matches_pending(const struct model *model, const struct record *reco
     return false;
 }
 
-/* Everything that is readable: acknowledged records where they belong, then perhaps some that were under way, in their order. */
+/* Everything that is readable: acknowledged records where they belong, then perhaps some that were under way, in their
+ * order. */
 static void check_log(struct model *model) {
     struct store *store = model->rig.store;
     uint64_t next = store_tail(store);
@@ -629,7 +638,7 @@ static void compare_lookups(struct model *model, struct store *store) {
     for (uint64_t i = from; i < to; i++) {
         const struct model_record *r = &model->records[i];
         expected += (r->source == sources[0] || r->source == sources[1]) && (r->flags & RECORD_REJECTED) == 0 &&
-                    (filter.target == 0 || r->target == 0 || r->target == filter.target);
+            (filter.target == 0 || r->target == 0 || r->target == filter.target);
     }
     assert_int_equal(OK, store_count(store, &filter, from, to, &counted));
     if (from >= store_tail(store)) {
@@ -639,7 +648,8 @@ static void compare_lookups(struct model *model, struct store *store) {
 
 static void check_lookups(struct model *model) {
     struct store *store = model->rig.store;
-    int64_t crash_in = atomic_exchange(&model->fake->crash_in, -1); /* not in the middle of these, by what the keeper does */
+    int64_t crash_in =
+        atomic_exchange(&model->fake->crash_in, -1); /* not in the middle of these, by what the keeper does */
     if (!model->fake->crashed) {
         compare_lookups(model, store);
     }
@@ -748,8 +758,9 @@ static void run_model(uint64_t seed, uint64_t steps) {
         step(model);
     }
     step_crash(model);
-    print_message("records %lu, crashes %u, batches refused %u, tail %lu, letters %lu\n", (unsigned long)model->head, model->crashes,
-        model->refused, (unsigned long)store_tail(model->rig.store), (unsigned long)model->letter_count - 1);
+    print_message("records %lu, crashes %u, batches refused %u, tail %lu, letters %lu\n", (unsigned long)model->head,
+        model->crashes, model->refused, (unsigned long)store_tail(model->rig.store),
+        (unsigned long)model->letter_count - 1);
     close_store(model);
     model->rig.store = NULL;
     for (size_t i = 0; i < DESTINATIONS; i++) {
@@ -775,7 +786,8 @@ static void what_was_acknowledged_survives_any_crash_and_nothing_else_appears(vo
 
 int main(void) {
     clock_test_start(INT64_C(1700000000000));
-    log_setup(getenv("STORE_MODEL_LOG") != NULL ? LOG_INFO : (enum log_level)(LOG_ERROR + 1), false); /* thousands of failures are meant */
+    log_setup(getenv("STORE_MODEL_LOG") != NULL ? LOG_INFO : (enum log_level)(LOG_ERROR + 1),
+        false); /* thousands of failures are meant */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_acknowledged_survives_any_crash_and_nothing_else_appears),
     };

@@ -115,8 +115,7 @@ static int end_file(struct local *local) {
         notes->ended_cap = notes->ended_cap > 0 ? notes->ended_cap * 2 : NOTES_FILES_FIRST;
         notes->ended = mem_resize(notes->ended, notes->ended_cap * sizeof *notes->ended);
     }
-    notes->ended[notes->ended_count++] =
-        (struct local_notes_ended){.fd = notes->fd, .synced = notes->synced};
+    notes->ended[notes->ended_count++] = (struct local_notes_ended){.fd = notes->fd, .synced = notes->synced};
     notes->fd = -1;
     return 0;
 }
@@ -223,7 +222,8 @@ enum err local_notes_sync(struct local *local) {
     uint64_t synced = notes->synced;
     int fd = notes->fd; /* stays open: what closes it takes sync_lock */
     pthread_mutex_unlock(&notes->lock);
-    /* what is noted as dead is on disk before the note is; letters put after this line have their notes behind `size` */
+    /* what is noted as dead is on disk before the note is; letters put after this line have their notes behind `size`
+     */
     enum err e = local_dead_sync(local);
     e = e == OK ? sync_ended(local) : e;
     if (e == OK && fd >= 0 && synced < size) {
@@ -369,7 +369,8 @@ void local_notes_trim(struct local *local, uint64_t log_tail) {
     struct local_notes_file file;
     bool deleted = false;
     while (local_notes_nth(notes, 0, &file)) {
-        if (file.base + file.size > needed || local_notes_range(local, &file) != OK || (file.min <= file.max && file.max >= log_tail)) {
+        if (file.base + file.size > needed || local_notes_range(local, &file) != OK ||
+            (file.min <= file.max && file.max >= log_tail)) {
             break;
         }
         pthread_mutex_lock(&notes->lock);

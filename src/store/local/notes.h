@@ -1,8 +1,9 @@
-/* What became of events: small notes in files notes/<position>.not of 64 MiB (docs/formats/notes.md). A position is a byte in the one
- * endless stream of all files; the file's name is the position of its first byte.
+/* What became of events: small notes in files notes/<position>.not of 64 MiB (docs/formats/notes.md). A position is a
+ * byte in the one endless stream of all files; the file's name is the position of its first byte.
  *
- * Each store_note call is one group with one sum, written at once: all of it is there after a crash, or nothing. The keeper syncs
- * within store.note_sync. A file goes when every cursor was saved behind it and the log has none of its events any more. */
+ * Each store_note call is one group with one sum, written at once: all of it is there after a crash, or nothing. The
+ * keeper syncs within store.note_sync. A file goes when every cursor was saved behind it and the log has none of its
+ * events any more. */
 #ifndef SLUICE_STORE_LOCAL_NOTES_H
 #define SLUICE_STORE_LOCAL_NOTES_H
 
@@ -46,7 +47,7 @@ struct notes_end {
 };
 
 struct local_notes_file {
-    uint64_t base;     /* position of its first byte */
+    uint64_t base; /* position of its first byte */
     uint64_t size;
     uint64_t min, max; /* offsets of events in it; min > max: none */
     bool ranged;       /* min and max are known */
@@ -58,12 +59,12 @@ struct local_notes_ended { /* a full file that waits for its last sync, which cl
 };
 
 struct local_notes {
-    pthread_mutex_t sync_lock;  /* one sync at a time; before lock */
-    pthread_mutex_t lock;       /* the rest */
+    pthread_mutex_t sync_lock; /* one sync at a time; before lock */
+    pthread_mutex_t lock;      /* the rest */
     struct local_notes_file *files;
     size_t count, cap;
-    int fd;                     /* of the last file, for writing; -1: none yet */
-    uint64_t synced;            /* bytes of the last file that are on disk for good */
+    int fd;          /* of the last file, for writing; -1: none yet */
+    uint64_t synced; /* bytes of the last file that are on disk for good */
     struct local_notes_ended *ended;
     size_t ended_count, ended_cap;
     struct buf scratch;
@@ -73,7 +74,8 @@ struct local_notes {
 MUST enum err local_notes_open(struct local *local);
 void local_notes_close(struct local *local);
 enum err local_note(struct store *store, const struct note *notes, size_t count);
-enum err local_notes_of(struct store *store, uint64_t offset, struct arena *arena, struct note **ret_notes, size_t *ret_count);
+enum err local_notes_of(
+    struct store *store, uint64_t offset, struct arena *arena, struct note **ret_notes, size_t *ret_count);
 /* Where the next note will be. */
 uint64_t local_notes_position(struct local *local);
 /* Dead letters, then notes, are on disk for good when it returns. */
@@ -97,13 +99,14 @@ MUST enum err local_notes_range(struct local *local, struct local_notes_file *fi
 /* Reads a file through: its offsets, and the end of its last whole group. */
 MUST enum err local_notes_range_read(struct local *local, struct local_notes_file *file, uint64_t *ret_end);
 
-/* Calls `each` for every note from position `from` (the start of a group, or below the oldest) to `to`, in order. note->text points into
- * a buffer of the scan. Corrupt groups are skipped and counted. */
+/* Calls `each` for every note from position `from` (the start of a group, or below the oldest) to `to`, in order.
+ * note->text points into a buffer of the scan. Corrupt groups are skipped and counted. */
 MUST enum err local_notes_scan(struct local *local, uint64_t from, uint64_t to,
     void (*each)(void *ctx, uint64_t position, const struct note *note), void *ctx);
 
-/* For the scan and its fuzz target: decodes the group at `data`. Size of the group, or 0 when there is none (*ret_need: how many bytes
- * would have to be there to tell). */
-size_t local_notes_decode(const char *data, size_t size, size_t *ret_need, void (*each)(void *ctx, const struct note *note), void *ctx);
+/* For the scan and its fuzz target: decodes the group at `data`. Size of the group, or 0 when there is none (*ret_need:
+ * how many bytes would have to be there to tell). */
+size_t local_notes_decode(
+    const char *data, size_t size, size_t *ret_need, void (*each)(void *ctx, const struct note *note), void *ctx);
 
 #endif

@@ -46,7 +46,8 @@ static bool decode_row(const char *at, size_t left, struct note *ret_note, size_
     return true;
 }
 
-size_t local_notes_decode(const char *data, size_t size, size_t *ret_need, void (*each)(void *ctx, const struct note *note), void *ctx) {
+size_t local_notes_decode(
+    const char *data, size_t size, size_t *ret_need, void (*each)(void *ctx, const struct note *note), void *ctx) {
     struct notes_group group;
     *ret_need = sizeof group;
     if (size < sizeof group) {
@@ -150,8 +151,8 @@ static enum err scan_file(struct notes_scan *scan, uint64_t at, uint64_t end, ui
         }
         if (bad != UINT64_MAX) {
             stat_add(&local->store.stat.notes_ignored, 1);
-            LOG(ERROR, "store", "corrupt notes skipped", "position=%lu bytes=%lu", (unsigned long)(scan->file.base + bad),
-                (unsigned long)(at - bad));
+            LOG(ERROR, "store", "corrupt notes skipped", "position=%lu bytes=%lu",
+                (unsigned long)(scan->file.base + bad), (unsigned long)(at - bad));
             bad = UINT64_MAX;
         }
         at += used;
@@ -266,12 +267,14 @@ enum err local_notes_range(struct local *local, struct local_notes_file *file) {
     return OK;
 }
 
-enum err local_notes_of(struct store *store, uint64_t offset, struct arena *arena, struct note **ret_notes, size_t *ret_count) {
+enum err local_notes_of(
+    struct store *store, uint64_t offset, struct arena *arena, struct note **ret_notes, size_t *ret_count) {
     struct local *local = local_of(store);
     struct collect collect = {.offset = offset, .arena = arena};
     struct local_notes_file file;
     enum err e = OK;
-    for (uint64_t position = 0; e == OK && file_past(&local->notes, position, &file); position = file.base + file.size) {
+    for (uint64_t position = 0; e == OK && file_past(&local->notes, position, &file);
+         position = file.base + file.size) {
         e = local_notes_range(local, &file);
         if (e == OK && file.min <= offset && offset <= file.max) {
             e = local_notes_scan(local, file.base, file.base + file.size, collect_note, &collect);

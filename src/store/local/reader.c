@@ -1,5 +1,5 @@
-/* Readers: a window of index entries says what is wanted and where it lies; those runs are read into one block and checked. Nothing
- * at or above the head is ever looked at. */
+/* Readers: a window of index entries says what is wanted and where it lies; those runs are read into one block and
+ * checked. Nothing at or above the head is ever looked at. */
 #include <errno.h>
 
 #include "store/local/local.h"
@@ -71,7 +71,8 @@ static struct local_segment *reader_segment(struct local_reader *reader, struct 
     if (reader->offset >= head) {
         return NULL;
     }
-    if (segment != NULL && reader->offset >= segment->base && reader->offset - segment->base < local_segment_count(segment)) {
+    if (segment != NULL && reader->offset >= segment->base &&
+        reader->offset - segment->base < local_segment_count(segment)) {
         return segment;
     }
     local_segment_release(segment);
@@ -95,8 +96,8 @@ static void plan_add(struct plan *plan, uint64_t offset, const struct local_entr
 }
 
 /* Walks the window; stops at max_bytes. */
-static void plan_window(struct plan *plan, uint64_t first, const struct local_entry *window, size_t count, const uint8_t *bits,
-    size_t max_bytes) {
+static void plan_window(struct plan *plan, uint64_t first, const struct local_entry *window, size_t count,
+    const uint8_t *bits, size_t max_bytes) {
     for (size_t i = 0; i < count; i++) {
         const struct local_entry *entry = &window[i];
         plan->next = first + i;
@@ -115,7 +116,8 @@ static void plan_window(struct plan *plan, uint64_t first, const struct local_en
     plan->next = first + count;
 }
 
-/* Reads the runs; a run that cannot be read is tried record by record, so that a bad sector costs only what is on it. */
+/* Reads the runs; a run that cannot be read is tried record by record, so that a bad sector costs only what is on it.
+ */
 static void read_runs(struct local *local, int fd, const struct plan *plan, char *bytes) {
     for (size_t i = 0; i < plan->count;) {
         const struct wanted *first = &plan->records[i];
@@ -140,7 +142,8 @@ static void read_runs(struct local *local, int fd, const struct plan *plan, char
 }
 
 /* Fills the records that are what the index says. */
-static uint32_t fill_records(struct local_segment *segment, const struct plan *plan, char *bytes, struct record *records) {
+static uint32_t fill_records(
+    struct local_segment *segment, const struct plan *plan, char *bytes, struct record *records) {
     uint32_t count = 0;
     for (size_t i = 0; i < plan->count; i++) {
         const struct wanted *wanted = &plan->records[i];
@@ -149,8 +152,8 @@ static uint32_t fill_records(struct local_segment *segment, const struct plan *p
             __builtin_prefetch(bytes + plan->records[i + 1].place);
             __builtin_prefetch(bytes + plan->records[i + 1].place + sizeof *frame);
         }
-        if (frame_head_ok(frame, segment->salt) && frame->offset == wanted->offset && frame_size(frame) == wanted->size &&
-            frame_body_ok(frame)) {
+        if (frame_head_ok(frame, segment->salt) && frame->offset == wanted->offset &&
+            frame_size(frame) == wanted->size && frame_body_ok(frame)) {
             frame_record(frame, &records[count++]);
             continue;
         }
@@ -216,8 +219,8 @@ static enum err read_step(struct local_reader *reader, struct local_segment *seg
     return e;
 }
 
-enum err local_read(struct store_reader *base, const struct store_filter *filter, size_t max_bytes,
-    struct store_block **ret_block) {
+enum err local_read(
+    struct store_reader *base, const struct store_filter *filter, size_t max_bytes, struct store_block **ret_block) {
     struct local_reader *reader = reader_of(base);
     struct local *local = local_of(base->store);
     struct store_block *block = NULL;
@@ -231,7 +234,8 @@ enum err local_read(struct store_reader *base, const struct store_filter *filter
         if (e == ERR_NOT_FOUND && reader->offset < atomic_load_explicit(&local->tail, memory_order_acquire)) {
             continue; /* trimmed under our hands: on at the oldest kept */
         }
-        if (e == ERR_CORRUPT) { /* a page of the index that could not be repaired: what it covers is skipped, the rest is read */
+        if (e == ERR_CORRUPT) { /* a page of the index that could not be repaired: what it covers is skipped, the rest
+                                   is read */
             stat_add(&local->store.stat.corrupt, LOCAL_PAGE_ENTRIES);
             reader->offset += LOCAL_PAGE_ENTRIES - (reader->offset - segment->base) % LOCAL_PAGE_ENTRIES;
             continue;

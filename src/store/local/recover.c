@@ -1,5 +1,5 @@
-/* The log at start: lists the segments, takes over their indexes, reads on where an index ends, cuts off the torn tail of the last one.
- * Before any thread runs, but for dedup_rebuild. */
+/* The log at start: lists the segments, takes over their indexes, reads on where an index ends, cuts off the torn tail
+ * of the last one. Before any thread runs, but for dedup_rebuild. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,15 +96,16 @@ static uint64_t last_group(struct local *local, struct local_segment *last, int 
     size_t n = 0;
     uint64_t count = local_segment_count(last);
     if (count == 0 || local_segment_entries(last, count - 1, 1, &entry, &n) != OK || n != 1 || entry.size == 0 ||
-        local->fs->read(local->fs, fd, &frame, sizeof frame, (uint64_t)entry.at * FRAME_ALIGN) != (ssize_t)sizeof frame) {
+        local->fs->read(local->fs, fd, &frame, sizeof frame, (uint64_t)entry.at * FRAME_ALIGN) !=
+            (ssize_t)sizeof frame) {
         return otherwise;
     }
     uint64_t group = (uint64_t)frame.group * FRAME_ALIGN;
     return group < otherwise ? group : otherwise;
 }
 
-/* Cuts off what was never acknowledged, so that it can never be taken for what is written there next, and makes the rest durable: a
- * process may have died before its last group was synced, or after that sync had failed. */
+/* Cuts off what was never acknowledged, so that it can never be taken for what is written there next, and makes the
+ * rest durable: a process may have died before its last group was synced, or after that sync had failed. */
 static enum err cut_tail(struct local *local, struct local_segment *last, int fd, uint64_t torn, bool found_more) {
     uint64_t end = local_segment_end(last);
     int64_t size = local->fs->size(local->fs, fd);
@@ -139,7 +140,8 @@ static enum err recover_segments(struct local *local, const struct names *names)
             char name[LOCAL_NAME_SIZE];
             local_segment_name(segment->base, "seg", name);
             int fd = local->fs->open(local->fs, name, LOCAL_FS_WRITE);
-            e = fd < 0 ? local_io(local, fd, "open segment", segment->base) : cut_tail(local, segment, fd, torn, known < segment->added);
+            e = fd < 0 ? local_io(local, fd, "open segment", segment->base)
+                       : cut_tail(local, segment, fd, torn, known < segment->added);
             local->writer.fd = fd; /* for local_writer_start; closed by the caller on failure */
         }
         if (e != OK) {
@@ -179,7 +181,9 @@ static void dedup_enter(struct local *local, struct local_segment *segment, int6
     pthread_mutex_lock(&segment->lock);
     uint32_t pairs = segment->pair_count;
     struct local_pair *sources = mem_alloc((pairs + 1) * sizeof *sources);
-    memcpy(sources, segment->pairs, pairs * sizeof *sources);
+    if (pairs > 0) {
+        memcpy(sources, segment->pairs, pairs * sizeof *sources);
+    }
     pthread_mutex_unlock(&segment->lock);
     uint64_t count = local_segment_count(segment);
     for (uint64_t first = 0; first < count; first += WINDOW_ENTRIES) {
@@ -225,5 +229,6 @@ void local_dedup_rebuild(struct local *local) {
         segment = after;
     }
     local->writer.dedup.evicted = 0;
-    stat_set(&local->store.stat.dedup_ids, (int64_t)atomic_load_explicit(&local->writer.dedup.entries, memory_order_relaxed));
+    stat_set(&local->store.stat.dedup_ids,
+        (int64_t)atomic_load_explicit(&local->writer.dedup.entries, memory_order_relaxed));
 }

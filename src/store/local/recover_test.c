@@ -204,7 +204,8 @@ static void what_a_recycled_file_held_before_is_not_taken_for_records(void **sta
     rig->conf.prepare = true;
     rig_open(rig);
     uint64_t base = store_head(rig->store);
-    while (rig_append(rig, 1, "fill", "fill") && stat_get(&store_stat(rig->store)->rolls) == 0) { /* until the old file is in use */
+    while (rig_append(rig, 1, "fill", "fill") &&
+        stat_get(&store_stat(rig->store)->rolls) == 0) { /* until the old file is in use */
     }
     uint64_t count = store_head(rig->store);
     assert_true(count > base);

@@ -1,9 +1,10 @@
-/* Applying notes to a cursor's state: a merge of two sorted lists, what the state says and what the notes say per offset.
+/* Applying notes to a cursor's state: a merge of two sorted lists, what the state says and what the notes say per
+ * offset.
  *
- * Where an event stands is known from `scanned`: below it, it is open or has ended and is counted; at or above it, it has not been
- * counted as handed over. An event at or above it that a note ends is counted in full at once (in, and how it ended) and listed in
- * `ended`: whoever hands it over again skips it without counting. So at all times
- *     in = delivered + filtered + dead + expired + open entries below scanned. */
+ * Where an event stands is known from `scanned`: below it, it is open or has ended and is counted; at or above it, it
+ * has not been counted as handed over. An event at or above it that a note ends is counted in full at once (in, and how
+ * it ended) and listed in `ended`: whoever hands it over again skips it without counting. So at all times in =
+ * delivered + filtered + dead + expired + open entries below scanned. */
 #include <stdlib.h>
 
 #include "store/local/local.h"
@@ -38,7 +39,8 @@ static void count_end(struct cursor_counts *counts, uint8_t kind) {
 }
 
 /* All notes of one event. `open`: its entry before, or NULL; `ended`: it had ended at or above scanned. */
-static void apply_event(struct apply *apply, const struct keyed *keys, size_t count, const struct cursor_entry *open, bool ended) {
+static void apply_event(
+    struct apply *apply, const struct keyed *keys, size_t count, const struct cursor_entry *open, bool ended) {
     struct cursor_state *state = apply->state;
     uint64_t offset = keys[0].offset;
     bool above = offset >= state->scanned;
@@ -71,7 +73,8 @@ static void apply_event(struct apply *apply, const struct keyed *keys, size_t co
     }
 }
 
-size_t local_cursor_apply(struct cursor_state *state, const struct local_replay *notes, size_t count, struct arena *arena) {
+size_t local_cursor_apply(
+    struct cursor_state *state, const struct local_replay *notes, size_t count, struct arena *arena) {
     struct apply apply = {.state = state, .notes = notes};
     struct keyed *keys = ARENA_ARRAY(arena, struct keyed, count);
     for (size_t i = 0; i < count; i++) {

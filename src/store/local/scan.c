@@ -1,15 +1,17 @@
-/* Reading a segment file from its bytes alone: at start for the segment that was growing, and wherever an index is missing.
+/* Reading a segment file from its bytes alone: at start for the segment that was growing, and wherever an index is
+ * missing.
  *
  * What is found where a whole record should be:
  *   a whole record                                    -> it is one
- *   something else, and a later commit group behind it -> that group was begun after this place had been synced: the record here is
- *                                                        corrupt; it is skipped, counted, and reading goes on at the next whole head
- *   something else, and nothing of a later group      -> the torn tail of a group that was never acknowledged: the segment ends here
- * In a sealed segment the second line holds without asking for a later group. */
+ *   something else, and a later commit group behind it -> that group was begun after this place had been synced: the
+ * record here is corrupt; it is skipped, counted, and reading goes on at the next whole head something else, and
+ * nothing of a later group      -> the torn tail of a group that was never acknowledged: the segment ends here In a
+ * sealed segment the second line holds without asking for a later group. */
 #include "store/local/local.h"
 
 #define SCAN_BLOCK ((size_t)1 << 20)
-#define FRAME_MAX ((size_t)(64u << 20) + sizeof(struct frame) + FRAME_WHY_MAX + FRAME_ALIGN) /* the knob's upper limit */
+#define FRAME_MAX \
+    ((size_t)(64u << 20) + sizeof(struct frame) + FRAME_WHY_MAX + FRAME_ALIGN) /* the knob's upper limit */
 
 struct scan {
     struct local_segment *segment;
@@ -75,7 +77,8 @@ static enum scan_found scan_record(struct scan *scan, uint64_t at, uint64_t offs
     return frame_body_ok(frame) ? SCAN_WHOLE : SCAN_BODY_BAD;
 }
 
-/* Position of the next head at or after `at` with an offset in (above, limit) and a group that begins after `group`; 0 = none. */
+/* Position of the next head at or after `at` with an offset in (above, limit) and a group that begins after `group`; 0
+ * = none. */
 static uint64_t scan_next(struct scan *scan, uint64_t at, uint64_t above, uint64_t limit, uint64_t group) {
     for (; at + sizeof(struct frame) <= scan->size; at += FRAME_ALIGN) {
         const char *bytes = scan_bytes(scan, at, FRAME_ALIGN);
@@ -85,15 +88,16 @@ static uint64_t scan_next(struct scan *scan, uint64_t at, uint64_t above, uint64
         uint32_t magic;
         memcpy(&magic, bytes, sizeof magic);
         const struct frame *frame = magic == FRAME_MAGIC ? scan_head(scan, at) : NULL;
-        if (frame != NULL && frame->offset > above && frame->offset < limit && (uint64_t)frame->group * FRAME_ALIGN > group) {
+        if (frame != NULL && frame->offset > above && frame->offset < limit &&
+            (uint64_t)frame->group * FRAME_ALIGN > group) {
             return at;
         }
     }
     return 0;
 }
 
-/* How much there is behind `end` of what a crash can have left. A prepared file has old bytes or zeros there anyway: only what
- * has this segment's salt counts. */
+/* How much there is behind `end` of what a crash can have left. A prepared file has old bytes or zeros there anyway:
+ * only what has this segment's salt counts. */
 static uint64_t torn_bytes(struct scan *scan, uint64_t end) {
     uint64_t last = end;
     bool prepared = scan->segment->prepared;
@@ -118,13 +122,14 @@ static uint64_t torn_bytes(struct scan *scan, uint64_t end) {
 
 static void scan_corrupt(struct scan *scan, uint64_t first, uint64_t count) {
     stat_add(&scan->segment->local->store.stat.corrupt, (int64_t)count);
-    LOG(ERROR, "store", "corrupt record skipped", "segment=%lu offset=%lu count=%lu", (unsigned long)scan->segment->base,
-        (unsigned long)first, (unsigned long)count);
+    LOG(ERROR, "store", "corrupt record skipped", "segment=%lu offset=%lu count=%lu",
+        (unsigned long)scan->segment->base, (unsigned long)first, (unsigned long)count);
 }
 
-/* A place that holds no whole record: *at moves on to where reading goes on, or stays and false is returned: the end. */
-static bool scan_resync(struct scan *scan, uint64_t *at, uint64_t limit, bool last, enum scan_found found,
-    const struct frame *bad_body) {
+/* A place that holds no whole record: *at moves on to where reading goes on, or stays and false is returned: the end.
+ */
+static bool scan_resync(
+    struct scan *scan, uint64_t *at, uint64_t limit, bool last, enum scan_found found, const struct frame *bad_body) {
     struct local_segment *segment = scan->segment;
     uint64_t offset = segment->base + segment->added;
     struct frame head = {.magic = 0};
@@ -161,7 +166,7 @@ static void scan_file_head(struct scan *scan) {
     static const struct local_segment_head zeros;
     size_t from = offsetof(struct local_segment_head, base);
     bool whole = memcmp(head.magic, LOCAL_SEGMENT_MAGIC, sizeof head.magic) == 0 &&
-                 head.sum == hash_check((const char *)&head + from, sizeof head - from);
+        head.sum == hash_check((const char *)&head + from, sizeof head - from);
     if (whole && head.base == scan->segment->base) {
         scan->segment->prepared = (head.flags & LOCAL_SEGMENT_PREPARED) != 0;
     } else if (whole || memcmp(&head, &zeros, sizeof head) == 0) {

@@ -203,8 +203,8 @@ bool local_pair_wanted(const struct local_pair *pair, const struct store_filter 
     return false;
 }
 
-uint32_t local_segment_wanted(struct local_segment *segment, const struct store_filter *filter, uint8_t **bits, uint32_t *cap,
-    bool *ret_any) {
+uint32_t local_segment_wanted(
+    struct local_segment *segment, const struct store_filter *filter, uint8_t **bits, uint32_t *cap, bool *ret_any) {
     *ret_any = false;
     pthread_mutex_lock(&segment->lock);
     uint32_t count = segment->pair_count;
@@ -280,7 +280,8 @@ void local_segment_publish(struct local_segment *segment, uint64_t end) {
 }
 
 /* Whole pages at a time, from the .idx file. */
-static enum err entries_from_index(struct local_segment *segment, uint64_t first, size_t count, struct local_entry *out) {
+static enum err entries_from_index(
+    struct local_segment *segment, uint64_t first, size_t count, struct local_entry *out) {
     struct local_entry page[LOCAL_PAGE_ENTRIES];
     while (count > 0) {
         size_t skip = first % LOCAL_PAGE_ENTRIES;
@@ -300,8 +301,8 @@ static enum err entries_from_index(struct local_segment *segment, uint64_t first
     return OK;
 }
 
-enum err local_segment_entries(struct local_segment *segment, uint64_t first, size_t max, struct local_entry *out,
-    size_t *ret_count) {
+enum err local_segment_entries(
+    struct local_segment *segment, uint64_t first, size_t max, struct local_entry *out, size_t *ret_count) {
     uint64_t known = local_segment_count(segment);
     size_t count = first >= known ? 0 : known - first < max ? known - first : max;
     pthread_mutex_lock(&segment->lock);

@@ -1,10 +1,12 @@
-/* A segment: one file of the log, log/<first offset>.seg, with what is known of its records without reading them: an entry per record
- * (in memory while the segment is written, in log/<first offset>.idx afterwards) and a row per source and target.
+/* A segment: one file of the log, log/<first offset>.seg, with what is known of its records without reading them: an
+ * entry per record (in memory while the segment is written, in log/<first offset>.idx afterwards) and a row per source
+ * and target.
  *
- * Life: made by the writer (or by recovery) -> grows -> sealed at a roll -> indexed by the keeper (entries leave memory) -> trimmed.
- * Refcounted: the list holds one reference, each reader in it another; the files are closed with the last one. A segment that is
- * trimmed while somebody is in it stays readable if its file was open, else the read answers ERR_NOT_FOUND.
- * thread: fields say which. `count` is published with release after everything below it is in place. */
+ * Life: made by the writer (or by recovery) -> grows -> sealed at a roll -> indexed by the keeper (entries leave
+ * memory) -> trimmed. Refcounted: the list holds one reference, each reader in it another; the files are closed with
+ * the last one. A segment that is trimmed while somebody is in it stays readable if its file was open, else the read
+ * answers ERR_NOT_FOUND. thread: fields say which. `count` is published with release after everything below it is in
+ * place. */
 #ifndef SLUICE_STORE_LOCAL_SEGMENT_H
 #define SLUICE_STORE_LOCAL_SEGMENT_H
 
@@ -77,7 +79,7 @@ struct local_segment {
     uint32_t pair_mask;
     bool indexed; /* the .idx file has all entries; chunks are gone */
     uint64_t entries_at, sorted_at;
-    uint32_t *sums; /* of the .idx file's pages: entries, then sorted */
+    uint32_t *sums;   /* of the .idx file's pages: entries, then sorted */
     int index_fd_bad; /* the .idx file that was repaired; readers may still be in it */
     bool repaired;
 };
@@ -89,7 +91,8 @@ struct local_segment *local_segment_new(struct local *local, uint64_t base);
 /* One reference less; closes and frees with the last one. Takes segments_lock. */
 void local_segment_release(struct local_segment *segment);
 
-/* The list. put takes over the caller's reference. find: the segment that holds `offset`, else the next one; NULL past the last; held. */
+/* The list. put takes over the caller's reference. find: the segment that holds `offset`, else the next one; NULL past
+ * the last; held. */
 void local_segment_put(struct local *local, struct local_segment *segment);
 struct local_segment *local_segment_find(struct local *local, uint64_t offset);
 /* The one behind `segment` in the list (NULL: none), held. */
@@ -111,32 +114,37 @@ void local_segment_publish(struct local_segment *segment, uint64_t end);
 void local_segment_drop_chunks(struct local_segment *segment);
 
 /* Copies entries from number `first` on, at most `max`, at most to the end; from memory or from the .idx file. */
-MUST enum err local_segment_entries(struct local_segment *segment, uint64_t first, size_t max, struct local_entry *out,
-    size_t *ret_count);
+MUST enum err local_segment_entries(
+    struct local_segment *segment, uint64_t first, size_t max, struct local_entry *out, size_t *ret_count);
 /* The file, opened if it is not. Owned by the segment. */
 MUST enum err local_segment_fd(struct local_segment *segment, int *ret_fd);
-/* Which pairs the filter wants: one byte per pair in *bits (grown by mem_resize), how many pairs; *ret_any: whether any record may match. */
-uint32_t local_segment_wanted(struct local_segment *segment, const struct store_filter *filter, uint8_t **bits, uint32_t *cap,
-    bool *ret_any);
+/* Which pairs the filter wants: one byte per pair in *bits (grown by mem_resize), how many pairs; *ret_any: whether any
+ * record may match. */
+uint32_t local_segment_wanted(
+    struct local_segment *segment, const struct store_filter *filter, uint8_t **bits, uint32_t *cap, bool *ret_any);
 bool local_pair_wanted(const struct local_pair *pair, const struct store_filter *filter);
 
 /* index.c */
-/* Writes log/<base>.idx with everything published. `adopt`: nothing will follow; from then on the file answers and entries leave memory. */
+/* Writes log/<base>.idx with everything published. `adopt`: nothing will follow; from then on the file answers and
+ * entries leave memory. */
 MUST enum err local_index_write(struct local_segment *segment, bool adopt);
 /* Before the threads start: takes the .idx file over, with as many records as it has. ERR_NOT_FOUND, ERR_CORRUPT. */
 MUST enum err local_index_load(struct local_segment *segment, uint64_t file_size);
 /* Before the threads start: entries back to memory, for the segment to grow on. */
 MUST enum err local_index_to_memory(struct local_segment *segment);
-/* A page was corrupt: reads the segment again and writes a new .idx file; once per segment and run, then ERR_CORRUPT. */
+/* A page was corrupt: reads the segment again and writes a new .idx file; once per segment and run, then ERR_CORRUPT.
+ */
 MUST enum err local_index_repair(struct local_segment *segment);
 /* One page of the .idx file, checked. Entries first, then sorted messages. */
 MUST enum err local_index_page(struct local_segment *segment, uint64_t page, void *out);
 /* Offsets of a message, ascending, appended to out[*count]. */
-MUST enum err local_index_find(struct local_segment *segment, struct hash128 message, uint64_t *out, size_t max, size_t *count);
+MUST enum err local_index_find(
+    struct local_segment *segment, struct hash128 message, uint64_t *out, size_t max, size_t *count);
 
 /* scan.c */
-/* Goes on from what the segment knows and adds every whole record below offset `limit`. `last`: what is behind them was not
- * acknowledged: *ret_torn says how much of it there is, nothing is changed on disk. Else records missing up to `limit` are lost. */
+/* Goes on from what the segment knows and adds every whole record below offset `limit`. `last`: what is behind them was
+ * not acknowledged: *ret_torn says how much of it there is, nothing is changed on disk. Else records missing up to
+ * `limit` are lost. */
 MUST enum err local_segment_scan(struct local_segment *segment, uint64_t limit, bool last, uint64_t *ret_torn);
 
 #endif

@@ -98,7 +98,8 @@ static int fill_step(struct local *local) {
     uint64_t n = iov.iov_len;
     int result = local->fs->write(local->fs, spare->fd, &iov, 1, spare->filled);
     spare->filled += n;
-    return result == 0 ? local->fs->sync(local->fs, spare->fd) : result; /* step by step: the log's own syncs go between */
+    return result == 0 ? local->fs->sync(local->fs, spare->fd)
+                       : result; /* step by step: the log's own syncs go between */
 }
 
 static int fill_end(struct local *local) {

@@ -1,4 +1,5 @@
-/* Upkeep that the keeper does and tests ask for: indexes of sealed segments, retention, free space. One at a time, under upkeep_lock. */
+/* Upkeep that the keeper does and tests ask for: indexes of sealed segments, retention, free space. One at a time,
+ * under upkeep_lock. */
 #include <errno.h>
 
 #include "store/local/local.h"
@@ -37,7 +38,8 @@ void local_index_pending(struct local *local) {
 
 /* ---- retention ---- */
 
-/* Events received before this may go: older than store.keep, and than what duplicates are looked for in after a restart. */
+/* Events received before this may go: older than store.keep, and than what duplicates are looked for in after a
+ * restart. */
 static int64_t keep_since(const struct local *local, int64_t now) {
     return now - (local->conf.keep > local->conf.dedup_window ? local->conf.keep : local->conf.dedup_window);
 }
@@ -81,7 +83,8 @@ static void delete_segment(struct local *local, struct local_segment *segment) {
         local_segment_name(segment->base, suffixes[i], name);
         int result = local->fs->unlink(local->fs, name);
         if (result != 0 && result != -ENOENT) {
-            (void)local_io(local, result, "delete segment", segment->base); /* the next start finds it and trims it again */
+            (void)local_io(
+                local, result, "delete segment", segment->base); /* the next start finds it and trims it again */
         }
         (void)FAULT(STORE_TRIM); /* for kill */
     }
@@ -92,12 +95,13 @@ static void delete_segment(struct local *local, struct local_segment *segment) {
     local_segment_release(segment);
 }
 
-/* A segment that is still written, but whose records are all old and done: the writer begins another with its next group. */
+/* A segment that is still written, but whose records are all old and done: the writer begins another with its next
+ * group. */
 static void roll_if_old(struct local *local, uint64_t low, int64_t now) {
     pthread_mutex_lock(&local->segments_lock);
     const struct local_segment *last = local->segment_count > 0 ? local->segments[local->segment_count - 1] : NULL;
     bool old = last != NULL && local_segment_count(last) > 0 && last->min_ms < keep_since(local, now) &&
-               last->base + local_segment_count(last) <= low;
+        last->base + local_segment_count(last) <= low;
     pthread_mutex_unlock(&local->segments_lock);
     if (old) {
         atomic_store_explicit(&local->writer.roll_wanted, true, memory_order_relaxed);
@@ -128,7 +132,8 @@ void local_trim(struct store *store) {
     if (trimmed) {
         int result = local->fs->sync_dir(local->fs, "log");
         if (result != 0) {
-            (void)local_io(local, result, "sync directory log", 0); /* they may come back after a crash: then they go again */
+            (void)local_io(
+                local, result, "sync directory log", 0); /* they may come back after a crash: then they go again */
         }
     }
     local_notes_trim(local, atomic_load_explicit(&local->tail, memory_order_relaxed));
@@ -153,7 +158,8 @@ void local_pressure_set(struct local *local, enum local_pressure which, bool on)
 }
 
 void local_log_bytes_add(struct local *local, int64_t bytes) {
-    uint64_t after = atomic_fetch_add_explicit(&local->log_bytes, (uint64_t)bytes, memory_order_relaxed) + (uint64_t)bytes;
+    uint64_t after =
+        atomic_fetch_add_explicit(&local->log_bytes, (uint64_t)bytes, memory_order_relaxed) + (uint64_t)bytes;
     stat_set(&local->store.stat.log, (int64_t)after);
 }
 

@@ -1,5 +1,5 @@
-/* Watches of the head. The head is stored before `armed` is read here, and a watch is counted before the head is read in arm: so one of
- * the two sees the other, and no passing is missed. */
+/* Watches of the head. The head is stored before `armed` is read here, and a watch is counted before the head is read
+ * in arm: so one of the two sees the other, and no passing is missed. */
 #include "store/local/local.h"
 
 /* Under the lock: posts what the head has passed. A posted watch is the receiver's. */

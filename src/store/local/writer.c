@@ -36,19 +36,22 @@ static struct store_batch *batch_of(struct loop_msg *msg) {
 
 static void writer_call(struct local_writer *writer) {
     if (atomic_exchange_explicit(&writer->wake, WAKE_CALLED, memory_order_acq_rel) == WAKE_ASLEEP) {
-        (void)syscall(SYS_futex, &writer->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); /* nobody waits: then nobody needs it */
+        (void)syscall(
+            SYS_futex, &writer->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); /* nobody waits: then nobody needs it */
     }
 }
 
 static void writer_sleep(struct local_writer *writer) {
     uint32_t expected = WAKE_NONE;
-    if (atomic_compare_exchange_strong_explicit(&writer->wake, &expected, WAKE_ASLEEP, memory_order_acq_rel,
-            memory_order_acquire)) {
+    if (atomic_compare_exchange_strong_explicit(
+            &writer->wake, &expected, WAKE_ASLEEP, memory_order_acq_rel, memory_order_acquire)) {
         while (atomic_load_explicit(&writer->wake, memory_order_acquire) == WAKE_ASLEEP) {
-            (void)syscall(SYS_futex, &writer->wake, FUTEX_WAIT_PRIVATE, WAKE_ASLEEP, NULL, NULL, 0); /* looked at again above */
+            (void)syscall(
+                SYS_futex, &writer->wake, FUTEX_WAIT_PRIVATE, WAKE_ASLEEP, NULL, NULL, 0); /* looked at again above */
         }
     }
-    (void)atomic_exchange_explicit(&writer->wake, WAKE_NONE, memory_order_acq_rel); /* sees what came with the last call */
+    (void)atomic_exchange_explicit(
+        &writer->wake, WAKE_NONE, memory_order_acq_rel); /* sees what came with the last call */
 }
 
 void local_append(struct store *store, struct store_batch *batch) {
@@ -56,8 +59,8 @@ void local_append(struct store *store, struct store_batch *batch) {
     struct loop_msg *newest = atomic_load_explicit(&writer->inbox, memory_order_relaxed);
     do {
         batch->msg.next = newest;
-    } while (!atomic_compare_exchange_weak_explicit(&writer->inbox, &newest, &batch->msg, memory_order_release,
-        memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(
+        &writer->inbox, &newest, &batch->msg, memory_order_release, memory_order_relaxed));
     if (newest == NULL) {
         writer_call(writer);
     }
@@ -214,8 +217,9 @@ static void frame_batch(struct local *local, struct group *group, struct store_b
     for (uint32_t i = 0; i < batch->count; i++) {
         struct frame *frame = frame_of(batch, i);
         struct store_frame *row = &batch->index[i];
-        if (wants_dedup(writer, frame) && local_dedup_seen(&writer->dedup, frame->message, frame->source, frame->received_ms,
-                                              writer->next, &row->offset)) {
+        if (wants_dedup(writer, frame) &&
+            local_dedup_seen(
+                &writer->dedup, frame->message, frame->source, frame->received_ms, writer->next, &row->offset)) {
             row->outcome = APPEND_DUPLICATE;
             batch->duplicates++;
             group->duplicates++;
@@ -431,7 +435,8 @@ static void *writer_main(void *arg) {
     pthread_setname_np(pthread_self(), "store-writer");
     local_dedup_rebuild(local);
     for (;;) {
-        bool stop = atomic_load_explicit(&writer->stop, memory_order_acquire); /* before the inbox: what came first is done */
+        bool stop =
+            atomic_load_explicit(&writer->stop, memory_order_acquire); /* before the inbox: what came first is done */
         take_inbox(writer);
         if (writer->todo != NULL) {
             run_group(local);
