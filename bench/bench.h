@@ -16,7 +16,8 @@ struct hist {
 void hist_add(struct hist *hist, uint64_t ns);
 uint64_t hist_quantile(const struct hist *hist, double q);
 
-/* One pre-built request: `head` bytes of HTTP, then the body. `ids` are where message ids stand in plain text, to be made unique. */
+/* One pre-built request: `head` bytes of HTTP, then the body. `ids` are where message ids stand in plain text, to be
+ * made unique. */
 struct request {
     char *bytes;
     size_t len;
@@ -25,8 +26,8 @@ struct request {
 };
 
 struct payload_spec {
-    const char *shape;    /* minimal | event1400 | rudder (identify, page, track sizes of the field's load tool) */
-    unsigned batch;       /* events per request; 1 = a single-event endpoint */
+    const char *shape; /* minimal | event1400 | rudder (identify, page, track sizes of the field's load tool) */
+    unsigned batch;    /* events per request; 1 = a single-event endpoint */
     bool gzip;
     const char *host, *path, *key;
     double duplicate_share;

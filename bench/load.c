@@ -1,7 +1,7 @@
 /* The load generator: one thread, epoll, keep-alive connections.
  * Closed loop (--rate 0): each connection sends its next request when the answer has come.
- * Open loop (--rate R): requests are due on a fixed schedule; latency counts from the time a request was due, not from when it could
- * be sent, so a stalled server cannot hide its stall (no coordinated omission). Prints one JSON line. */
+ * Open loop (--rate R): requests are due on a fixed schedule; latency counts from the time a request was due, not from
+ * when it could be sent, so a stalled server cannot hide its stall (no coordinated omission). Prints one JSON line. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@ struct peer {
     size_t sent, got;
     uint64_t due_ns;
     struct request *request;
-    char *scratch;     /* this connection's copy of the request, where ids are stamped */
+    char *scratch; /* this connection's copy of the request, where ids are stamped */
     char answer[4096];
 };
 
@@ -157,7 +157,8 @@ static void start_due(struct load *load) {
 
 static void arm_timer(struct load *load, int timer) {
     uint64_t due = load->begin_ns + load->started * load->interval_ns;
-    struct itimerspec at = {.it_value = {.tv_sec = (time_t)(due / 1000000000ULL), .tv_nsec = (long)(due % 1000000000ULL)}};
+    struct itimerspec at = {
+        .it_value = {.tv_sec = (time_t)(due / 1000000000ULL), .tv_nsec = (long)(due % 1000000000ULL)}};
     (void)timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL); /* arguments are ours: cannot fail */
 }
 
@@ -197,19 +198,25 @@ static void run(struct load *load) {
 
 static void report(const struct load *load, unsigned batch, uint64_t cpu) {
     double seconds = (double)(load->end_ns - load->begin_ns) / 1e9;
-    printf("{\"requests\":%llu,\"events\":%llu,\"bad\":%llu,\"seconds\":%.4f,\"requests_per_s\":%.1f,\"events_per_s\":%.1f,\"p50_us\":%.1f,\"p90_us\":%.1f,"
-           "\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f,\"loader_cpu_s\":%.3f,\"bytes_per_request\":%zu}\n",
-        (unsigned long long)load->finished, (unsigned long long)(load->finished * batch), (unsigned long long)load->bad, seconds,
-        (double)load->finished / seconds, (double)(load->finished * batch) / seconds, (double)hist_quantile(&load->hist, 0.5) / 1e3,
-        (double)hist_quantile(&load->hist, 0.9) / 1e3, (double)hist_quantile(&load->hist, 0.99) / 1e3,
-        (double)hist_quantile(&load->hist, 0.999) / 1e3, (double)load->hist.max / 1e3, (double)cpu / 1e9, load->pool[0].len);
+    printf(
+        "{\"requests\":%llu,\"events\":%llu,\"bad\":%llu,\"seconds\":%.4f,\"requests_per_s\":%.1f,\"events_per_s\":%.1f,\"p50_us\":%.1f,\"p90_us\":%.1f,"
+        "\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f,\"loader_cpu_s\":%.3f,\"bytes_per_request\":%zu}\n",
+        (unsigned long long)load->finished, (unsigned long long)(load->finished * batch), (unsigned long long)load->bad,
+        seconds, (double)load->finished / seconds, (double)(load->finished * batch) / seconds,
+        (double)hist_quantile(&load->hist, 0.5) / 1e3, (double)hist_quantile(&load->hist, 0.9) / 1e3,
+        (double)hist_quantile(&load->hist, 0.99) / 1e3, (double)hist_quantile(&load->hist, 0.999) / 1e3,
+        (double)load->hist.max / 1e3, (double)cpu / 1e9, load->pool[0].len);
 }
 
 int bench_load(int argc, char **argv) {
     const char *host = arg_text(argc, argv, "--host", "127.0.0.1");
     unsigned batch = (unsigned)arg_u64(argc, argv, "--batch", 1);
-    struct payload_spec spec = {.shape = arg_text(argc, argv, "--shape", "event1400"), .batch = batch, .gzip = arg_flag(argc, argv, "--gzip"),
-        .host = host, .path = arg_text(argc, argv, "--path", batch > 1 ? "/v1/batch" : "/v1/track"), .key = arg_text(argc, argv, "--key", "wk_bench")};
+    struct payload_spec spec = {.shape = arg_text(argc, argv, "--shape", "event1400"),
+        .batch = batch,
+        .gzip = arg_flag(argc, argv, "--gzip"),
+        .host = host,
+        .path = arg_text(argc, argv, "--path", batch > 1 ? "/v1/batch" : "/v1/track"),
+        .key = arg_text(argc, argv, "--key", "wk_bench")};
     static struct load load;
     load.total = arg_u64(argc, argv, "--requests", 100000);
     uint64_t rate = arg_u64(argc, argv, "--rate", 0);

@@ -1,5 +1,6 @@
-/* The log alone: store_append and store_read against raw write + fdatasync and read of the same bytes, in the same group sizes, round by
- * round in turn so that both see the same machine. Best and median rounds are printed; ratios are of medians. */
+/* The log alone: store_append and store_read against raw write + fdatasync and read of the same bytes, in the same
+ * group sizes, round by round in turn so that both see the same machine. Best and median rounds are printed; ratios are
+ * of medians. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -30,7 +31,10 @@ static void append_group(struct appender *appender) {
     store_batch_reset(&appender->batch);
     for (unsigned i = 0; i < appender->group; i++) {
         uint64_t id[2] = {appender->number++, 42};
-        struct record_head head = {.received_ms = clock_ms(), .source = 7, .user = id[0] % 1000, .message = hash128(slice_of((char *)id, sizeof id)),
+        struct record_head head = {.received_ms = clock_ms(),
+            .source = 7,
+            .user = id[0] % 1000,
+            .message = hash128(slice_of((char *)id, sizeof id)),
             .type = EVENT_TRACK};
         char *room = store_batch_add(&appender->batch, &head, SLICE_NONE, EVENT_BYTES);
         ASSERT(room != NULL);
@@ -136,7 +140,9 @@ int bench_log(int argc, char **argv) {
     struct arena arena;
     arena_init(&arena, 4096, 0);
     memset(payload, 'e', sizeof payload);
-    struct appender appender = {.store = open_store(argc, argv, &arena, dir), .loop = loop_new("bench"), .kick = {.on_msg = on_kick},
+    struct appender appender = {.store = open_store(argc, argv, &arena, dir),
+        .loop = loop_new("bench"),
+        .kick = {.on_msg = on_kick},
         .group = (unsigned)arg_u64(argc, argv, "--group", 100)};
     appender.number = now_ns();
     store_batch_init(&appender.batch, appender.loop, on_appended);
@@ -156,9 +162,12 @@ int bench_log(int argc, char **argv) {
         read_raw_rate[i] = read_raw(raw_path.ptr);
     }
     double events = (double)(groups * appender.group), store_median = median(store_s), raw_median = median(raw_s);
-    printf("{\"group\":%u,\"store_events_per_s\":%.0f,\"raw_events_per_s\":%.0f,\"append_ratio\":%.3f,\"read_store_mb_s\":%.0f,\"read_raw_mb_s\":%.0f,"
-           "\"read_ratio\":%.3f,\"sync_us\":%.1f}\n", appender.group, events / store_median, events / raw_median, raw_median / store_median,
-        median(read_store_rate) / 1e6, median(read_raw_rate) / 1e6, median(read_store_rate) / median(read_raw_rate), raw_median / (double)groups * 1e6);
+    printf(
+        "{\"group\":%u,\"store_events_per_s\":%.0f,\"raw_events_per_s\":%.0f,\"append_ratio\":%.3f,\"read_store_mb_s\":%.0f,\"read_raw_mb_s\":%.0f,"
+        "\"read_ratio\":%.3f,\"sync_us\":%.1f}\n",
+        appender.group, events / store_median, events / raw_median, raw_median / store_median,
+        median(read_store_rate) / 1e6, median(read_raw_rate) / 1e6, median(read_store_rate) / median(read_raw_rate),
+        raw_median / (double)groups * 1e6);
     close(fd);
     unlink(raw_path.ptr);
     store_batch_fini(&appender.batch);
@@ -172,14 +181,17 @@ int bench_fill(int argc, char **argv) {
     struct arena arena;
     arena_init(&arena, 4096, 0);
     memset(payload, 'e', sizeof payload);
-    struct appender appender = {.store = open_store(argc, argv, &arena, arg_text(argc, argv, "--dir", "bench-log")), .loop = loop_new("bench"),
-        .kick = {.on_msg = on_kick}, .group = 1000};
+    struct appender appender = {.store = open_store(argc, argv, &arena, arg_text(argc, argv, "--dir", "bench-log")),
+        .loop = loop_new("bench"),
+        .kick = {.on_msg = on_kick},
+        .group = 1000};
     appender.number = now_ns();
     store_batch_init(&appender.batch, appender.loop, on_appended);
     double seconds = store_round(&appender, arg_u64(argc, argv, "--events", 1000000) / appender.group);
     struct store_info info;
     store_info(appender.store, &info);
-    printf("{\"events\":%llu,\"bytes\":%llu,\"seconds\":%.2f}\n", (unsigned long long)info.head, (unsigned long long)info.bytes, seconds);
+    printf("{\"events\":%llu,\"bytes\":%llu,\"seconds\":%.2f}\n", (unsigned long long)info.head,
+        (unsigned long long)info.bytes, seconds);
     store_batch_fini(&appender.batch);
     store_close(appender.store);
     loop_free(appender.loop);

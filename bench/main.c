@@ -8,14 +8,20 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *help;
 } COMMANDS[] = {
-    {"load", bench_load, "--port N [--batch N] [--gzip] [--rate R] [--requests N] [--connections N] [--shape S]: send events, print latencies"},
-    {"responder", bench_responder, "[--port N] [--latency]: ceiling and sink: bare libuv + llhttp, reads a body, answers ok"},
-    {"validator", bench_validator, "[--port N] --file F: ceiling: inflates, validates, writes raw with the same syncs, answers ok"},
+    {"load", bench_load,
+        "--port N [--batch N] [--gzip] [--rate R] [--requests N] [--connections N] [--shape S]: send events, print latencies"},
+    {"responder", bench_responder,
+        "[--port N] [--latency]: ceiling and sink: bare libuv + llhttp, reads a body, answers ok"},
+    {"validator", bench_validator,
+        "[--port N] --file F: ceiling: inflates, validates, writes raw with the same syncs, answers ok"},
     {"relay", bench_relay, "[--port N] --to URL: ceiling: our server parts, our client, no store"},
-    {"log", bench_log, "--dir D [--group N] [--events N]: store append and read-back against raw write + fdatasync and read"},
-    {"transform", bench_transform, "[--sluice PATH] [--batch N] [--rounds N] [--turn-ms N]: a user transformation through a worker against in-process"},
+    {"log", bench_log,
+        "--dir D [--group N] [--events N]: store append and read-back against raw write + fdatasync and read"},
+    {"transform", bench_transform,
+        "[--sluice PATH] [--batch N] [--rounds N] [--turn-ms N]: a user transformation through a worker against in-process"},
     {"fill", bench_fill, "--dir D --events N: writes a log of that many events, for recovery and lag measurements"},
-    {"map", bench_map, "--definition DIR --event FILE [--events N]: events to requests by a definition's tables, in process"},
+    {"map", bench_map,
+        "--definition DIR --event FILE [--events N]: events to requests by a definition's tables, in process"},
 };
 
 int main(int argc, char **argv) {

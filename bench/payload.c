@@ -1,6 +1,7 @@
 /* Events of realistic size and shape, built once; message ids are stamped when a request goes out.
- * Shapes: `event1400` is a track of about 1.4 KB; `rudder` mixes identify, page and track of about 1.2, 2.0 and 2.6 KB, as the field's
- * load tool does; `minimal` is the smallest event. Text is our own; values vary so that it neither compresses nor caches too well. */
+ * Shapes: `event1400` is a track of about 1.4 KB; `rudder` mixes identify, page and track of about 1.2, 2.0 and 2.6 KB,
+ * as the field's load tool does; `minimal` is the smallest event. Text is our own; values vary so that it neither
+ * compresses nor caches too well. */
 #include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +10,9 @@
 #include "base/buf.h"
 #include "bench.h"
 
-static const char *const WORDS[] = {"amber", "birch", "cobalt", "dune", "ember", "fjord", "grove", "harbor", "indigo", "juniper",
-    "kelp", "lagoon", "meadow", "nectar", "opal", "prairie", "quartz", "ridge", "saffron", "tundra", "umber", "valley", "willow", "zephyr"};
+static const char *const WORDS[] = {"amber", "birch", "cobalt", "dune", "ember", "fjord", "grove", "harbor", "indigo",
+    "juniper", "kelp", "lagoon", "meadow", "nectar", "opal", "prairie", "quartz", "ridge", "saffron", "tundra", "umber",
+    "valley", "willow", "zephyr"};
 
 static uint64_t dice_state = 88172645463325252ULL;
 static uint64_t dice(void) {
@@ -48,7 +50,8 @@ static void members(struct buf *out, size_t until) {
             (void)buf_printf(out, "\"%s %s %s\"", word(), word(), word());
             break;
         default:
-            (void)buf_printf(out, "{\"id\":%u,\"name\":\"%s\",\"tags\":[\"%s\",\"%s\"]}", (unsigned)(dice() % 100000), word(), word(), word());
+            (void)buf_printf(out, "{\"id\":%u,\"name\":\"%s\",\"tags\":[\"%s\",\"%s\"]}", (unsigned)(dice() % 100000),
+                word(), word(), word());
         }
     }
 }
@@ -72,13 +75,14 @@ static void event_append(struct buf *out, const char *shape, uint64_t n, size_t 
     size_t start = out->len;
     (void)buf_printf(out, "{\"type\":\"%s\",\"messageId\":\"", kind.type);
     *ret_id = out->len;
-    (void)buf_printf(out, "00000000-0000-4000-8000-%012llx\",\"anonymousId\":\"user-%06u\",\"event\":\"Order %s\"", (unsigned long long)n,
-        (unsigned)(dice() % 100000), word());
+    (void)buf_printf(out, "00000000-0000-4000-8000-%012llx\",\"anonymousId\":\"user-%06u\",\"event\":\"Order %s\"",
+        (unsigned long long)n, (unsigned)(dice() % 100000), word());
     if (kind.size > 0) {
-        (void)buf_printf(out, ",\"originalTimestamp\":\"2026-08-07T10:%02u:%02u.%03uZ\",\"context\":{\"library\":{\"name\":\"bench\",\"version\":\"1.0.0\"},"
+        (void)buf_printf(out,
+            ",\"originalTimestamp\":\"2026-08-07T10:%02u:%02u.%03uZ\",\"context\":{\"library\":{\"name\":\"bench\",\"version\":\"1.0.0\"},"
             "\"locale\":\"de-DE\",\"ip\":\"203.0.113.%u\",\"page\":{\"path\":\"/%s/%s\",\"title\":\"Caf\xc3\xa9 %s\"}},\"properties\":{\"n\":%u",
-            (unsigned)(dice() % 60), (unsigned)(dice() % 60), (unsigned)(dice() % 1000), (unsigned)(dice() % 250), word(), word(), word(),
-            (unsigned)(dice() % 1000));
+            (unsigned)(dice() % 60), (unsigned)(dice() % 60), (unsigned)(dice() % 1000), (unsigned)(dice() % 250),
+            word(), word(), word(), (unsigned)(dice() % 1000));
         members(out, start + kind.size - 2);
         (void)buf_printf(out, "}");
     }
@@ -130,11 +134,14 @@ static void compress_body(struct libdeflate_compressor *compressor, struct buf *
     buf_fini(&packed);
 }
 
-static void request_build(const struct payload_spec *spec, const char *auth, struct buf *body, struct request *request) {
+static void request_build(
+    const struct payload_spec *spec, const char *auth, struct buf *body, struct request *request) {
     struct buf all;
     buf_init(&all, 0);
-    (void)buf_printf(&all, "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: sluice-bench\r\nAuthorization: Basic %s\r\nContent-Type: application/json\r\n%s"
-        "Content-Length: %zu\r\n\r\n", spec->path, spec->host, auth, spec->gzip ? "Content-Encoding: gzip\r\n" : "", body->len);
+    (void)buf_printf(&all,
+        "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: sluice-bench\r\nAuthorization: Basic %s\r\nContent-Type: application/json\r\n%s"
+        "Content-Length: %zu\r\n\r\n",
+        spec->path, spec->host, auth, spec->gzip ? "Content-Encoding: gzip\r\n" : "", body->len);
     for (uint32_t i = 0; i < request->id_count; i++) {
         request->ids[i] += (uint32_t)all.len;
     }

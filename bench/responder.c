@@ -1,8 +1,8 @@
 /* The ceilings that serve HTTP on bare libuv + llhttp.
- * responder: reads the whole body, answers "ok". With --latency it is a sink that decodes from each event's message id when the open-loop
- * loader meant to send it, and prints the distribution as a JSON line on SIGTERM.
- * validator: also inflates, validates the body with the JSON library and writes it raw, answering after fdatasync; one writer thread syncs
- * for all that wait, as Sluice's log does. */
+ * responder: reads the whole body, answers "ok". With --latency it is a sink that decodes from each event's message id
+ * when the open-loop loader meant to send it, and prints the distribution as a JSON line on SIGTERM. validator: also
+ * inflates, validates the body with the JSON library and writes it raw, answering after fdatasync; one writer thread
+ * syncs for all that wait, as Sluice's log does. */
 #include <fcntl.h>
 #include <libdeflate.h>
 #include <llhttp.h>
@@ -19,7 +19,8 @@
 #include "bench.h"
 #include "json/json.h"
 
-static const char OK_RESPONSE[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nok";
+static const char OK_RESPONSE[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 2\r\n\r\nok";
 
 struct conn {
     uv_tcp_t tcp;
@@ -137,7 +138,8 @@ static void submit(struct conn *conn) {
 static void inflate_body(struct conn *conn) {
     size_t room = conn->body.len * 12 + 65536, got = 0;
     ASSERT(buf_reserve(&conn->plain, room) == OK);
-    ASSERT(libdeflate_gzip_decompress(inflater, conn->body.ptr, conn->body.len, conn->plain.ptr, room - JSON_PADDING, &got) == LIBDEFLATE_SUCCESS);
+    ASSERT(libdeflate_gzip_decompress(inflater, conn->body.ptr, conn->body.len, conn->plain.ptr, room - JSON_PADDING,
+               &got) == LIBDEFLATE_SUCCESS);
     conn->plain.len = got;
 }
 
@@ -159,7 +161,8 @@ static void measure(const struct conn *conn) {
 static void on_terminate(uv_signal_t *handle, int number) {
     (void)number;
     printf("{\"count\":%llu,\"p50_us\":%.1f,\"p99_us\":%.1f,\"max_us\":%.1f}\n", (unsigned long long)latency.count,
-        (double)hist_quantile(&latency, 0.5) / 1e3, (double)hist_quantile(&latency, 0.99) / 1e3, (double)latency.max / 1e3);
+        (double)hist_quantile(&latency, 0.5) / 1e3, (double)hist_quantile(&latency, 0.99) / 1e3,
+        (double)latency.max / 1e3);
     fflush(stdout);
     uv_stop(handle->loop);
 }
@@ -255,7 +258,8 @@ static int serve(uint16_t port) {
     struct sockaddr_in address;
     uv_tcp_init(loop, &tcp);
     uv_ip4_addr("127.0.0.1", port, &address);
-    if (uv_tcp_bind(&tcp, (struct sockaddr *)&address, 0) != 0 || uv_listen((uv_stream_t *)&tcp, 1024, on_connection) != 0) {
+    if (uv_tcp_bind(&tcp, (struct sockaddr *)&address, 0) != 0 ||
+        uv_listen((uv_stream_t *)&tcp, 1024, on_connection) != 0) {
         fprintf(stderr, "sluice-bench: cannot listen on port %u\n", port);
         return 1;
     }
@@ -280,7 +284,8 @@ int bench_validator(int argc, char **argv) {
     validating = true;
     parser = json_parser_new(128);
     inflater = libdeflate_alloc_decompressor();
-    writer.fd = open(arg_text(argc, argv, "--file", "validator.raw"), O_CREAT | O_TRUNC | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+    writer.fd = open(
+        arg_text(argc, argv, "--file", "validator.raw"), O_CREAT | O_TRUNC | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
     if (writer.fd < 0) {
         perror("sluice-bench: --file");
         return 1;

@@ -89,13 +89,12 @@ static void arrays(struct walk *walk, uint32_t at_a, uint32_t at_b) {
 
 static void values(struct walk *walk, uint32_t at_a, uint32_t at_b) {
     enum json_kind kind = json_kind(walk->a, at_a);
-    if (kind != json_kind(walk->b, at_b)) {
-        report(walk, at_a, at_b);
-    } else if (kind == JSON_OBJECT) {
+    bool alike = kind == json_kind(walk->b, at_b);
+    if (alike && kind == JSON_OBJECT) {
         objects(walk, at_a, at_b);
-    } else if (kind == JSON_ARRAY) {
+    } else if (alike && kind == JSON_ARRAY) {
         arrays(walk, at_a, at_b);
-    } else if (!scalars_equal(walk, at_a, at_b)) {
+    } else if (!alike || !scalars_equal(walk, at_a, at_b)) {
         report(walk, at_a, at_b);
     }
 }

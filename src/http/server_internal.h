@@ -30,7 +30,7 @@ struct conn;
 #define SERVER_POOL_BYTES (8u << 20) /* body buffers that waiting exchanges may keep, in all */
 #define SERVER_LINGER_MS 2000
 #define SERVER_LINGER_BYTES (4u << 20) /* a client that goes on sending after its refusal is cut off here */
-#define SERVER_LINGER_MAX 128u /* connections past the cap that may linger */
+#define SERVER_LINGER_MAX 128u         /* connections past the cap that may linger */
 #define SERVER_ACCEPT_BATCH 64
 #define SERVER_ACCEPT_PAUSE_MS 100 /* after accept failed for want of descriptors */
 #define SERVER_LISTENERS 4u

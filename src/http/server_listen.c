@@ -147,8 +147,8 @@ static bool set_flag(int fd, int level, int option) {
     return setsockopt(fd, level, option, &one, sizeof(one)) == 0;
 }
 
-/* The descriptor, or -1 with errno. Whoever comes first binds alone and only then lets others of this user share the port: so the
- * loops of one server share it, and a second server is told that it is taken. */
+/* The descriptor, or -1 with errno. Whoever comes first binds alone and only then lets others of this user share the
+ * port: so the loops of one server share it, and a second server is told that it is taken. */
 static int listen_on(const struct addrinfo *address, bool reuse_port) {
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {

@@ -132,7 +132,8 @@ static void compare(struct cases *cases, uint32_t input, uint32_t output) {
     const void *settings;
     struct errinfo why = {0};
     struct slice config = json_raw(&cases->doc, json_find_path(&cases->doc, input, SLICE("destination.Config")));
-    assert_int_equal(delivery_webhook.open(SLICE("WEBHOOK"), config, cases->event_parser, &cases->arena, &settings, &why), OK);
+    assert_int_equal(
+        delivery_webhook.open(SLICE("WEBHOOK"), config, cases->event_parser, &cases->arena, &settings, &why), OK);
     struct slice event = json_raw(&cases->doc, json_find(&cases->doc, input, SLICE("message")));
     struct kind_request request;
     assert_int_equal(delivery_webhook.build(settings, event, cases->event_parser, &cases->arena, &request, &why), OK);

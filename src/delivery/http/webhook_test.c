@@ -35,7 +35,8 @@ static int rig_close(void **state) {
 
 static enum err build(struct rig *rig, const char *config, const char *event) {
     struct errinfo why = {0};
-    enum err e = delivery_webhook.open(SLICE("WEBHOOK"), slice_cstr(config), rig->parser, &rig->arena, &rig->settings, &why);
+    enum err e =
+        delivery_webhook.open(SLICE("WEBHOOK"), slice_cstr(config), rig->parser, &rig->arena, &rig->settings, &why);
     assert_int_equal(e, OK);
     size_t len = strlen(event);
     char *padded = arena_alloc(&rig->arena, len + JSON_PADDING);
