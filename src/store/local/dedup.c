@@ -97,7 +97,9 @@ static bool generation_reserve(const struct local_dedup *dedup, struct dedup_gen
         return true;
     }
     uint64_t final_cap = dedup->generation_max / 2 * 3 + 8;
-    uint64_t cap = now->slots != NULL ? now->cap * 2 : DEDUP_FIRST_CAP;
+    uint64_t first_cap =
+        dedup->expected > DEDUP_FIRST_CAP / 2 ? dedup->expected / 2 * 3 + DEDUP_MOVES : DEDUP_FIRST_CAP;
+    uint64_t cap = now->slots != NULL ? now->cap * 2 : first_cap;
     if (cap > final_cap && now->cap < final_cap) {
         cap = final_cap;
     }
@@ -205,6 +207,16 @@ bool local_dedup_seen(struct local_dedup *dedup, struct hash128 message, uint64_
     *slot = (struct dedup_slot){.id = id, .time = slot_time(newer, ms), .offset = slot_offset(newer, offset)};
     gauges_update(dedup);
     return false;
+}
+
+void local_dedup_prefetch(const struct local_dedup *dedup, struct hash128 message, uint64_t source) {
+    struct hash128 id = id_of(message, source);
+    if (dedup->newer.now.slots != NULL) {
+        __builtin_prefetch(&dedup->newer.now.slots[place_of(dedup, &dedup->newer.now, id)], /*for writing*/ 1);
+    }
+    if (dedup->older.now.slots != NULL) {
+        __builtin_prefetch(&dedup->older.now.slots[place_of(dedup, &dedup->older.now, id)]);
+    }
 }
 
 void local_dedup_forget(struct local_dedup *dedup, struct hash128 message, uint64_t source) {

@@ -29,6 +29,7 @@ struct dedup_generation {
 struct local_dedup {
     int64_t window_ms; /* 0: off */
     uint64_t generation_max;
+    uint64_t expected; /* ids about to be entered: tables are made for them at once; 0 = not known */
     uint64_t seed;
     struct dedup_generation newer, older;
     _Atomic uint64_t entries;
@@ -42,6 +43,8 @@ void local_dedup_fini(struct local_dedup *dedup);
  * as seen now. */
 bool local_dedup_seen(struct local_dedup *dedup, struct hash128 message, uint64_t source, int64_t ms, uint64_t offset,
     uint64_t *ret_first);
+/* Brings the place of an id into the cache, for a local_dedup_seen soon after. */
+void local_dedup_prefetch(const struct local_dedup *dedup, struct hash128 message, uint64_t source);
 /* Takes back an entry of a record that was not stored after all. */
 void local_dedup_forget(struct local_dedup *dedup, struct hash128 message, uint64_t source);
 

@@ -250,8 +250,12 @@ static void open_insert(struct cursor_state *state, struct cursor_entry entry) {
 static void copy_state(struct cursor_state *to, const struct cursor_state *from) {
     struct cursor_entry *open = to->open;
     uint64_t *ended = to->ended;
-    memcpy(open, from->open, from->open_count * sizeof *open);
-    memcpy(ended, from->ended, from->ended_count * sizeof *ended);
+    if (from->open_count > 0) {
+        memcpy(open, from->open, from->open_count * sizeof *open);
+    }
+    if (from->ended_count > 0) {
+        memcpy(ended, from->ended, from->ended_count * sizeof *ended);
+    }
     *to = *from;
     to->open = open;
     to->ended = ended;

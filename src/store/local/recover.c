@@ -176,59 +176,86 @@ enum err local_recover_log(struct local *local, struct errinfo *why) {
 
 /* ---- message ids ---- */
 
-static void dedup_enter(struct local *local, struct local_segment *segment, int64_t since) {
+/* What of an entry the table of ids needs. False: nothing, it is not in the window or was never looked for. */
+static bool entry_counts(
+    const struct local_segment *segment, const struct local_entry *entry, uint32_t pairs, int64_t since) {
+    return entry->size != 0 && (entry->flags & (RECORD_NO_DEDUP | RECORD_REJECTED)) == 0 && entry->pair < pairs &&
+        segment->base_ms + entry->ms >= since;
+}
+
+static void enter_window(struct local *local, struct local_segment *segment, uint64_t first,
+    const struct local_entry *window, size_t n, const struct local_pair *pairs) {
     struct local_dedup *dedup = &local->writer.dedup;
+    int64_t since = clock_ms() - dedup->window_ms;
+    for (size_t i = 0; i < n;
+         i++) { /* millions of places in a large table: nearly each is a miss, so they are fetched side by side */
+        if (window[i].pair < segment->pair_count) {
+            local_dedup_prefetch(dedup, window[i].message, pairs[window[i].pair].source);
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint64_t before = 0;
+        if (entry_counts(segment, &window[i], segment->pair_count, since)) {
+            (void)local_dedup_seen(dedup, window[i].message, pairs[window[i].pair].source,
+                segment->base_ms + window[i].ms, segment->base + first + i, &before); /* only to enter it */
+        }
+    }
+}
+
+/* Before the first group: nothing is added to any segment meanwhile. */
+static void dedup_enter(struct local *local, struct local_segment *segment, uint64_t from) {
     pthread_mutex_lock(&segment->lock);
-    uint32_t pairs = segment->pair_count;
-    struct local_pair *sources = mem_alloc((pairs + 1) * sizeof *sources);
-    if (pairs > 0) {
-        memcpy(sources, segment->pairs, pairs * sizeof *sources);
+    struct local_pair *pairs = mem_alloc((segment->pair_count + 1) * sizeof *pairs);
+    if (segment->pair_count > 0) {
+        memcpy(pairs, segment->pairs, segment->pair_count * sizeof *pairs);
     }
     pthread_mutex_unlock(&segment->lock);
     uint64_t count = local_segment_count(segment);
-    for (uint64_t first = 0; first < count; first += WINDOW_ENTRIES) {
+    size_t n = 0;
+    for (uint64_t first = from > segment->base ? from - segment->base : 0; first < count; first += n) {
         struct local_entry window[WINDOW_ENTRIES];
-        size_t n = 0;
         if (local_segment_entries(segment, first, WINDOW_ENTRIES, window, &n) != OK) {
             LOG(ERROR, "store", "message ids are not known again: duplicates may be stored", "segment=%lu",
                 (unsigned long)segment->base);
             break;
         }
-        for (size_t i = 0; i < n; i++) {
-            const struct local_entry *entry = &window[i];
-            int64_t ms = segment->base_ms + entry->ms;
-            uint64_t before = 0;
-            if (entry->size != 0 && (entry->flags & (RECORD_NO_DEDUP | RECORD_REJECTED)) == 0 && ms >= since &&
-                entry->pair < pairs) {
-                (void)local_dedup_seen(dedup, entry->message, sources[entry->pair].source, ms,
-                    segment->base + first + i, &before); /* only to enter it */
-            }
-        }
+        enter_window(local, segment, first, window, n, pairs);
     }
-    mem_free(sources);
+    mem_free(pairs);
+}
+
+/* The first offset of the window, or of as many ids as may be remembered. */
+static uint64_t dedup_from(struct local *local) {
+    int64_t since = clock_ms() - local->conf.dedup_window;
+    uint64_t head = atomic_load_explicit(&local->head, memory_order_relaxed), from = head;
+    pthread_mutex_lock(&local->segments_lock);
+    for (size_t i = local->segment_count; i-- > 0;) {
+        const struct local_segment *segment = local->segments[i];
+        if (segment->max_ms < since && local_segment_count(segment) > 0) {
+            break;
+        }
+        from = segment->base;
+    }
+    pthread_mutex_unlock(&local->segments_lock);
+    return head - from > local->conf.dedup_entries ? head - local->conf.dedup_entries : from;
 }
 
 void local_dedup_rebuild(struct local *local) {
-    int64_t window = local->writer.dedup.window_ms, since = clock_ms() - window;
-    uint64_t offset = UINT64_MAX, kept = 0;
-    pthread_mutex_lock(&local->segments_lock);
-    for (size_t i = local->segment_count; window > 0 && i-- > 0;) {
-        const struct local_segment *segment = local->segments[i];
-        if ((segment->max_ms < since && local_segment_count(segment) > 0) || kept > local->conf.dedup_entries) {
-            break;
-        }
-        offset = segment->base;
-        kept += local_segment_count(segment);
-    }
-    pthread_mutex_unlock(&local->segments_lock);
-    struct local_segment *segment = offset != UINT64_MAX ? local_segment_find(local, offset) : NULL;
+    struct local_dedup *dedup = &local->writer.dedup;
+    uint64_t began = clock_mono_ns(), head = atomic_load_explicit(&local->head, memory_order_relaxed);
+    uint64_t from = dedup->window_ms > 0 ? dedup_from(local) : head;
+    struct local_segment *segment = from < head ? local_segment_find(local, from) : NULL;
+    dedup->expected = head - from;
     while (segment != NULL) {
-        dedup_enter(local, segment, since);
+        dedup_enter(local, segment, from);
         struct local_segment *after = local_segment_after(local, segment);
         local_segment_release(segment);
         segment = after;
     }
-    local->writer.dedup.evicted = 0;
-    stat_set(&local->store.stat.dedup_ids,
-        (int64_t)atomic_load_explicit(&local->writer.dedup.entries, memory_order_relaxed));
+    dedup->expected = 0;
+    dedup->evicted = 0;
+    uint64_t entries = atomic_load_explicit(&dedup->entries, memory_order_relaxed);
+    stat_set(&local->store.stat.dedup_ids, (int64_t)entries);
+    LOG(INFO, "store", "message ids known", "ids=%lu time_us=%lu", (unsigned long)entries,
+        (unsigned long)((clock_mono_ns() - began) / 1000));
 }

@@ -132,8 +132,8 @@ MUST enum err local_index_write(struct local_segment *segment, bool adopt);
 MUST enum err local_index_load(struct local_segment *segment, uint64_t file_size);
 /* Before the threads start: entries back to memory, for the segment to grow on. */
 MUST enum err local_index_to_memory(struct local_segment *segment);
-/* A page was corrupt: reads the segment again and writes a new .idx file; once per segment and run, then ERR_CORRUPT.
- */
+/* A page was corrupt: reads the segment again and writes a new .idx file; once per segment and run. OK: try
+ * once more. */
 MUST enum err local_index_repair(struct local_segment *segment);
 /* One page of the .idx file, checked. Entries first, then sorted messages. */
 MUST enum err local_index_page(struct local_segment *segment, uint64_t page, void *out);
