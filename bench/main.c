@@ -18,7 +18,7 @@ static const struct {
     {"log", bench_log,
         "--dir D [--group N] [--events N]: store append and read-back against raw write + fdatasync and read"},
     {"transform", bench_transform,
-        "[--sluice PATH] [--batch N] [--rounds N] [--turn-ms N]: a user transformation through a worker against in-process"},
+        "[--sluice PATH] [--workers N] [--batch N] [--rounds N] [--turn-ms N]: a user transformation through a worker against in-process"},
     {"fill", bench_fill, "--dir D --events N: writes a log of that many events, for recovery and lag measurements"},
     {"map", bench_map,
         "--definition DIR --event FILE [--events N]: events to requests by a definition's tables, in process"},

@@ -325,8 +325,9 @@ static void on_done(struct hand *hand, const struct frame_head *head, struct sli
     if (worn_out(hand)) {
         hand_end(hand);
     }
+    crew_schedule(transform); /* the worker goes on with the next batch while this one is read */
     job_step_done(job, slice_of(copy, text.len), head->limit_ms);
-    crew_schedule(transform);
+    crew_schedule(transform); /* the job's next step */
 }
 
 static void on_wait(struct hand *hand) {
