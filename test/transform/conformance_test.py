@@ -197,7 +197,7 @@ def order_free(rows):
 
 
 @pytest.mark.skipif(not CASES.exists(), reason="the golden cases are not here (../shared/cases)")
-@pytest.mark.parametrize("case", load("golden.json"), ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in load("golden.json")])
 def test_the_originals_answer(tmp_path, case):
     if case["name"] in DIFFERENT:
         pytest.xfail(DIFFERENT[case["name"]])
