@@ -105,13 +105,14 @@ static struct local_cursor *row_new(struct local *local, uint64_t destination) {
     struct local_cursor *row = mem_alloc(sizeof *row);
     row->cursor.store = &local->store;
     row->destination = destination;
-    row->next = local->cursors.first;
-    local->cursors.first = row;
+    row->notes_from = UINT64_MAX;
+    row->next = atomic_load_explicit(&local->cursors.first, memory_order_relaxed);
+    atomic_store_explicit(&local->cursors.first, row, memory_order_release);
     return row;
 }
 
 static struct local_cursor *row_find(const struct local_cursors *cursors, uint64_t destination) {
-    struct local_cursor *row = cursors->first;
+    struct local_cursor *row = atomic_load_explicit(&cursors->first, memory_order_acquire);
     while (row != NULL && row->destination != destination) {
         row = row->next;
     }
@@ -152,9 +153,11 @@ static void on_cursor_name(void *ctx, const char *name) {
         row_set_id(row, image.id);
         row->retired = image.retired;
         row->notes_position = image.notes_position;
+        row->notes_from = image.notes_position;
         row->low = state_low(&image.state);
     } else if (e == ERR_CORRUPT) {
-        row->corrupt = true; /* it keeps the whole log: nobody knows what it needs */
+        row->corrupt = true; /* it keeps the whole log and all notes: nobody knows what it needs */
+        row->notes_from = 0;
         LOG(ERROR, "store", "cursor file is corrupt", "file=cursors/%s", name);
     } else {
         names->e = e;
@@ -169,8 +172,8 @@ enum err local_cursors_open(struct local *local) {
 }
 
 void local_cursors_close(struct local *local) {
-    while (local->cursors.first != NULL) {
-        struct local_cursor *row = local->cursors.first;
+    struct local_cursor *row;
+    while ((row = local->cursors.first) != NULL) {
         local->cursors.first = row->next;
         mem_free(row->replay);
         mem_free(row->id);
@@ -196,12 +199,29 @@ uint64_t local_cursors_notes_low(struct local *local) {
     uint64_t low = local_notes_position(local);
     pthread_mutex_lock(&local->cursors.lock);
     for (const struct local_cursor *row = local->cursors.first; row != NULL; row = row->next) {
-        if (row->on_disk && !row->retired && row->notes_position < low) {
-            low = row->notes_position;
+        uint64_t from = atomic_load(&row->notes_from);
+        if (row->on_disk && !row->retired && from < low) {
+            low = from;
         }
     }
     pthread_mutex_unlock(&local->cursors.lock);
     return low;
+}
+
+void local_cursors_noting(struct local *local, uint64_t position, const struct note *notes, size_t count) {
+    const struct local_cursor *last = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (last != NULL && last->destination == notes[i].destination) {
+            continue; /* mostly a call is about one destination */
+        }
+        struct local_cursor *row = row_find(&local->cursors, notes[i].destination);
+        uint64_t none = UINT64_MAX;
+        if (row != NULL) {
+            (void)atomic_compare_exchange_strong(
+                &row->notes_from, &none, position); /* it may need older ones already */
+        }
+        last = row;
+    }
 }
 
 /* ---- notes since the save ---- */
@@ -274,6 +294,9 @@ static enum err open_known(
     }
     e = replay_row(local, row);
     if (e == OK) {
+        if (row->replay_count == 0) {
+            row->notes_from = UINT64_MAX;
+        }
         size_t ignored = local_cursor_apply(&image.state, row->replay, row->replay_count, arena);
         stat_add(&local->store.stat.notes_ignored, (int64_t)ignored);
         *ret_state = image.state;
@@ -300,6 +323,7 @@ static enum err open_new(
     row->retired = false;
     row->replay_taken = true; /* nothing noted so far is about this cursor */
     row->notes_position = image.notes_position;
+    row->notes_from = UINT64_MAX;
     atomic_store_explicit(&row->low, start, memory_order_release);
     *ret_state = state;
     return OK;
@@ -338,6 +362,7 @@ void local_cursor_close(struct store_cursor *cursor) {
 enum err local_cursor_save(struct store_cursor *cursor, const struct cursor_state *state) {
     struct local *local = local_of(cursor->store);
     struct local_cursor *row = cursor_of(cursor);
+    uint64_t notes_from = atomic_exchange(&row->notes_from, UINT64_MAX); /* what is noted from here on sets it anew */
     struct local_cursor_image image = {.destination = row->destination,
         .notes_position = local_notes_position(local), /* all that this destination noted is in `state` */
         .retired = row->retired,
@@ -346,6 +371,9 @@ enum err local_cursor_save(struct store_cursor *cursor, const struct cursor_stat
     enum err e = local_notes_sync(local);
     e = e == OK ? write_image(local, &image) : e;
     if (e != OK) {
+        if (notes_from != UINT64_MAX) {
+            row->notes_from = notes_from;
+        }
         return e;
     }
     pthread_mutex_lock(&local->cursors.lock);

@@ -29,16 +29,18 @@ struct local_cursor {
     char *id;
     size_t id_len;
     bool on_disk, retired, open, corrupt;
-    _Atomic uint64_t low;        /* nothing below is needed */
-    uint64_t notes_position;     /* of the last save */
+    _Atomic uint64_t low;    /* nothing below is needed */
+    uint64_t notes_position; /* of the last save */
+    _Atomic uint64_t
+        notes_from; /* a note of this destination that is in no save is there or behind; UINT64_MAX: none */
     struct local_replay *replay; /* notes from there to cursors.replayed; taken by the first open */
     size_t replay_count, replay_cap;
     bool replay_taken;
 };
 
 struct local_cursors {
-    pthread_mutex_t lock; /* the list, and all of a row but what its handle's owner uses alone */
-    struct local_cursor *first;
+    pthread_mutex_t lock; /* additions to the list, and all of a row but what its handle's owner uses alone */
+    _Atomic(struct local_cursor *) first; /* rows are added in front and stay until close */
     bool replay_done;
     uint64_t replayed; /* position up to which the shared pass went */
 };
@@ -49,6 +51,8 @@ void local_cursors_close(struct local *local);
 uint64_t local_cursors_low(struct local *local);
 /* Below this position no cursor needs the notes. */
 uint64_t local_cursors_notes_low(struct local *local);
+/* Before notes are written, at `position` or behind: those cursors need them from now on. Takes no lock. */
+void local_cursors_noting(struct local *local, uint64_t position, const struct note *notes, size_t count);
 
 enum err local_cursor_open(struct store *store, uint64_t destination, struct slice id, uint64_t start,
     struct arena *arena, struct store_cursor **ret_cursor, struct cursor_state *ret_state);

@@ -372,6 +372,30 @@ static void many_notes_fill_files_that_go_with_their_events(void **state) {
     store_cursor_close(cursor);
 }
 
+static void a_quiet_destination_does_not_keep_the_notes_of_a_busy_one(void **state) {
+    struct rig *rig = *state;
+    rig_open(rig);
+    struct cursor_state cs;
+    struct store_cursor *quiet = NULL;
+    assert_int_equal(OK, store_cursor_open(rig->store, 1, SLICE("quiet"), 0, &rig->arena, &quiet, &cs));
+    struct store_cursor *cursor = open_cursor(rig, 0, &cs);
+    struct local *local = local_of(rig->store);
+    write_note(rig, 1, NOTE_ATTEMPT);
+    write_note(rig, 1, NOTE_DELIVERED);
+    assert_int_equal(0, local_cursors_notes_low(local));
+    struct cursor_state saved = {.scanned = 2, .counts = {.in = 2, .delivered = 2}};
+    assert_int_equal(OK, store_cursor_save(cursor, &saved));
+    assert_int_equal(local_notes_position(local), local_cursors_notes_low(local));
+    uint64_t position = local_notes_position(local);
+    write_note(rig, 3, NOTE_ATTEMPT);
+    assert_int_equal(position, local_cursors_notes_low(local));
+    rig_fault("STORE_CHECKPOINT_WRITE=fail");
+    assert_int_equal(ERR_IO, store_cursor_save(cursor, &saved));
+    assert_int_equal(position, local_cursors_notes_low(local));
+    store_cursor_close(quiet);
+    store_cursor_close(cursor);
+}
+
 int main(void) {
     clock_test_start(INT64_C(1700000000000));
     log_setup((enum log_level)(LOG_ERROR + 1), false); /* the failures are meant */
@@ -389,6 +413,7 @@ int main(void) {
         RIG_TEST(a_notes_text_is_cut_between_characters),
         RIG_TEST(a_failed_note_leaves_nothing),
         RIG_TEST(torn_notes_are_cut_off_and_a_corrupt_group_is_skipped),
+        RIG_TEST(a_quiet_destination_does_not_keep_the_notes_of_a_busy_one),
         RIG_TEST(many_notes_fill_files_that_go_with_their_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

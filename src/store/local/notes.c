@@ -159,6 +159,7 @@ enum err local_note(struct store *store, const struct note *notes, size_t count)
     enum err e = encode_notes(&self->scratch, notes, count);
     e = e == OK ? ready_file(local) : e;
     if (e == OK) {
+        local_cursors_noting(local, last_file(self)->base + last_file(self)->size, notes, count);
         int result = write_at_end(local, self->scratch.ptr, self->scratch.len);
         e = result == 0 ? OK : local_io(local, result, "write notes", last_file(self)->base + last_file(self)->size);
     }
