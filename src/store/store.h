@@ -179,6 +179,9 @@ struct cursor_entry { /* an event that has begun and has not ended */
     uint8_t reason;
 };
 
+/* The law: counts.in = delivered + filtered + dead + expired + entries of `open` below `scanned`. An event at or above
+ * `scanned` that notes say has ended is in all counts already and in `ended`: whoever hands it over again skips it
+ * without counting. */
 struct cursor_state {
     uint64_t start; /* offset of the first event that counts for this destination */
     uint64_t scanned;
@@ -201,7 +204,8 @@ void store_cursor_close(struct store_cursor *cursor);
 MUST enum err store_cursor_save(struct store_cursor *cursor, const struct cursor_state *state);
 /* Nothing below `low` is needed by this destination any more: what trim may delete. Cheap; call often. */
 void store_cursor_progress(struct store_cursor *cursor, uint64_t low);
-/* The destination is gone from the workspace: its cursor no longer holds the log; kept for `stat`. */
+/* The destination is gone from the workspace: its cursor no longer holds the log; kept for `stat`. Opened again it
+ * begins anew at `start`, with counts of 0. */
 MUST enum err store_cursor_retire(struct store_cursor *cursor);
 /* Destinations that have a cursor on disk (also retired ones). */
 struct cursor_info {
@@ -253,7 +257,7 @@ MUST enum err store_dead_list(struct store *store, const struct dead_filter *fil
 MUST enum err store_dead_get(struct store *store, uint64_t id, struct arena *arena, struct dead_letter *ret_letter);
 /* Marks it redriven; ERR_EXISTS when it is already. */
 MUST enum err store_dead_take(struct store *store, uint64_t id);
-uint64_t store_dead_count(struct store *store, uint64_t destination); /* not taken */
+uint64_t store_dead_count(struct store *store, uint64_t destination); /* not taken; 0: those refused by the gateway */
 
 /* ---- upkeep --------------------------------------------------------------------------------------------------------
  */
