@@ -277,6 +277,21 @@ static void young_segments_stay_for_store_keep(void **state) {
     assert_true(store_tail(rig->store) > 0);
 }
 
+static void a_quiet_segment_is_left_when_all_of_it_is_old(void **state) {
+    struct rig *rig = *state;
+    rig->conf.keep = 5000;
+    rig->conf.dedup_window = 0;
+    rig_open(rig);
+    rig_append_many(rig, 1, 0, 10);
+    clock_test_advance(5001);
+    store_trim(rig->store);
+    assert_int_equal(0, store_tail(rig->store)); /* the last one never goes, */
+    rig_append(rig, 1, "a day later", "x");
+    store_trim(rig->store);
+    assert_int_equal(10, store_tail(rig->store)); /* but the next event is in another */
+    assert_int_equal(1, rig_count_from(rig, 0, NULL, NULL));
+}
+
 static void a_full_log_refuses_until_a_cursor_has_moved(void **state) {
     struct rig *rig = *state;
     rig->conf.log_bytes = 1 << 20;
@@ -320,6 +335,7 @@ int main(void) {
         RIG_TEST(a_disk_below_its_reserve_refuses_before_anything_is_written),
         RIG_TEST(old_segments_go_when_every_cursor_has_passed_them),
         RIG_TEST(young_segments_stay_for_store_keep),
+        RIG_TEST(a_quiet_segment_is_left_when_all_of_it_is_old),
         RIG_TEST(a_full_log_refuses_until_a_cursor_has_moved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
 #define TRIM_EVERY_NS (3600 * NS_PER_S)
-#define PRESSURE_EVERY_NS NS_PER_S
+#define PRESSURE_EVERY_NS NS_PER_S /* and what failed is tried again after that */
 
 void local_keeper_init(struct local *local) {
     struct local_keeper *keeper = &local->keeper;
@@ -65,9 +65,16 @@ static unsigned take_work(struct local_keeper *keeper) {
     }
 }
 
+/* Not at once, also when store.note_sync is 0. */
+static void retry_notes(struct local_keeper *keeper) {
+    pthread_mutex_lock(&keeper->lock);
+    keeper->notes_due = clock_mono_ns() + PRESSURE_EVERY_NS;
+    pthread_mutex_unlock(&keeper->lock);
+}
+
 static void do_work(struct local *local, unsigned work) {
     if ((work & LOCAL_KEEP_NOTES) != 0 && local_notes_sync(local) != OK) {
-        local_keeper_ask(local, LOCAL_KEEP_NOTES); /* counted and logged there; tried again after the same time */
+        retry_notes(&local->keeper); /* counted and logged there */
     }
     if ((work & LOCAL_KEEP_INDEX) != 0) {
         local_index_pending(local);

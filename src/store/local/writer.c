@@ -11,6 +11,7 @@
 #define GROUP_BYTES_MAX ((size_t)16 << 20) /* more waits for the next group, so that one commit stays short */
 #define RUNS_FIRST 256u
 #define SEGMENT_PAIRS_MAX (1u << 20)
+#define SEGMENT_RECORDS_MAX (1u << 20) /* 32 MiB of entries in memory */
 #define DISK_CHECK_NS UINT64_C(1000000000)
 #define NS_PER_US 1000u
 #define EARLY_ROLL_BYTES (UINT64_C(1) << 20) /* less is not worth a segment of its own */
@@ -115,6 +116,11 @@ static void leave_active(struct local *local) {
         local->segment_count--;
     }
     pthread_mutex_unlock(&local->segments_lock);
+    uint64_t end = local_segment_end(active);
+    if (writer->prepared && writer->limit > end + EARLY_ROLL_BYTES) {
+        (void)local->fs->truncate(
+            local->fs, writer->fd, end); /* else it takes the disk space that it was prepared for */
+    }
     if (empty) {
         char name[LOCAL_NAME_SIZE];
         local_segment_name(active->base, "seg", name);
@@ -306,7 +312,7 @@ static void publish(struct local *local, const struct group *group) {
             }
         }
     }
-    bool crowded = active->pair_count > SEGMENT_PAIRS_MAX;
+    bool crowded = active->pair_count > SEGMENT_PAIRS_MAX || active->added > SEGMENT_RECORDS_MAX;
     pthread_mutex_unlock(&active->lock);
     local_segment_publish(active, at);
     if (crowded) {
