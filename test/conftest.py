@@ -6,6 +6,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+from authority import Authority  # noqa: E402
 from sink import Sink  # noqa: E402
 from sluice import Sluice  # noqa: E402
 
@@ -22,8 +23,8 @@ def sinks():
     """A factory; every sink made is closed at the end."""
     made = []
 
-    def make(behave=None):
-        made.append(Sink(behave))
+    def make(behave=None, tls=None):
+        made.append(Sink(behave, tls))
         return made[-1]
     yield make
     for each in made:
@@ -45,3 +46,24 @@ def serve(tmp_path):
     for server in made:
         if server.process is not None:
             server.kill()
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """Issues certificates that a server trusts when it is told to."""
+    return Authority(tmp_path / "authority")
+
+
+@pytest.fixture
+def vendors(authority):
+    """A factory of stand-ins (test/vendor): vendors(Braze). Closed at the end; by then none may have seen a rule broken."""
+    made = []
+
+    def make(kind, *arguments):
+        made.append(kind(authority, *arguments))
+        return made[-1]
+    yield make
+    for each in made:
+        each.close()
+    for each in made:
+        assert each.violations == []

@@ -60,10 +60,11 @@ def failing_at_random(share, seed, statuses=(500, 502, 503, 408, 429)):
 
 
 class Sink:
-    """sink.url is where to deliver; sink.arrivals what came; sink.behave = … changes the script at any time."""
+    """sink.url is where to deliver; sink.arrivals what came; sink.behave = … changes the script at any time. tls: an ssl.SSLContext."""
 
-    def __init__(self, behave=None):
+    def __init__(self, behave=None, tls=None):
         self.behave = behave or always()
+        self.tls = tls
         self.arrivals = []
         self.accepted = []  # those that were answered 2xx
         self.connections = 0
@@ -77,11 +78,12 @@ class Sink:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/hook"
 
     def _run(self, started):
         asyncio.set_event_loop(self._loop)
-        self._server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024))
+        self._server = self._loop.run_until_complete(asyncio.start_server(
+            self._serve, "127.0.0.1", 0, backlog=1024, ssl=self.tls))
         self.port = self._server.sockets[0].getsockname()[1]
         started.set()
         self._loop.run_forever()

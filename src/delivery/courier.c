@@ -98,6 +98,7 @@ void courier_init(struct courier *courier, struct delivery *delivery, size_t num
         .allow_private = conf->allow_private,
         .ca_file = conf->ca_file,
         .proxy = conf->proxy,
+        .connect_to = conf->connect_to,
         .response_bytes = conf->response_bytes};
     courier->client = http_client_new(courier->loop, &client);
 }

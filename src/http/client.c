@@ -18,6 +18,22 @@ static void curl_start(void) {
     ASSERT(code == CURLE_OK);
 }
 
+/* libcurl's list, in the client's arena; NULL = none. */
+static struct curl_slist *read_connect_to(struct http_client *client) {
+    struct curl_slist *first = NULL;
+    struct slice rest = client->conf.connect_to;
+    while (rest.len > 0) {
+        struct slice entry = slice_trim(slice_cut(rest, ',', &rest));
+        if (entry.len > 0) {
+            struct curl_slist *line = ARENA_NEW(&client->arena, struct curl_slist);
+            line->data = (char *)(uintptr_t)arena_dup(&client->arena, entry).ptr; /* libcurl reads it only */
+            line->next = first;
+            first = line;
+        }
+    }
+    return first;
+}
+
 struct http_client *http_client_new(struct loop *loop, const struct http_client_conf *conf) {
     pthread_once(&curl_once, curl_start);
     struct http_client *client = mem_alloc(sizeof(*client));
@@ -26,6 +42,7 @@ struct http_client *http_client_new(struct loop *loop, const struct http_client_
     arena_init(&client->arena, /* chunk_size: */ 0, /* ceiling: */ 0);
     client->conf.ca_file = arena_dup(&client->arena, conf->ca_file);
     client->conf.proxy = arena_dup(&client->arena, conf->proxy);
+    client->elsewhere = read_connect_to(client);
     for (unsigned i = 0; i < COUNT_OF(client->pools); i++) {
         client->pools[i].client = client;
         client->pools[i].allow_private = i == 1;
@@ -70,6 +87,9 @@ static bool set_constants(struct transfer *transfer) {
         curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, transfer->client) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_ms) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_PROXY, conf->proxy.len > 0 ? conf->proxy.ptr : "") == CURLE_OK;
+    if (good && transfer->client->elsewhere != NULL) {
+        good = curl_easy_setopt(easy, CURLOPT_CONNECT_TO, transfer->client->elsewhere) == CURLE_OK;
+    }
     if (good && conf->ca_file.len > 0) {
         good = curl_easy_setopt(easy, CURLOPT_CAINFO, conf->ca_file.ptr) == CURLE_OK;
     }

@@ -17,9 +17,11 @@ struct http_client_conf {
     uint32_t connections; /* kept open in all */
     uint32_t connections_per_host;
     int64_t connect_ms;
-    bool allow_private;      /* loopback, RFC 1918, link-local, unique local, CGNAT, metadata addresses */
-    struct slice ca_file;    /* "" = the system's */
-    struct slice proxy;      /* "" = none */
+    bool allow_private;   /* loopback, RFC 1918, link-local, unique local, CGNAT, metadata addresses */
+    struct slice ca_file; /* "" = the system's */
+    struct slice proxy;   /* "" = none */
+    struct slice
+        connect_to; /* "" = nothing: HOST:PORT:ADDRESS:PORT, separated by commas; an empty HOST or PORT is any */
     uint64_t response_bytes; /* of a body kept; the rest is read and dropped */
 };
 

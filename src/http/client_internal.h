@@ -55,7 +55,8 @@ struct transfer {
 struct http_client {
     struct loop *loop;
     struct http_client_conf conf;
-    struct arena arena; /* texts of conf */
+    struct arena arena;           /* texts of conf */
+    struct curl_slist *elsewhere; /* conf.connect_to, in the arena */
     struct pool pools[2];
     struct transfer *active, *idle;
     uint32_t idle_count;
