@@ -18,6 +18,7 @@ struct item {
     struct slice type, config, event; /* JSON_PADDING behind config and event */
     const struct delivery_kind *kind;
     struct kind_request request;
+    struct slice draft; /* of a destination with code */
     struct json_parser *parser;
     struct arena *arena;
 };
@@ -171,8 +172,45 @@ static struct slice padded(struct slice text, struct arena *arena) {
     return slice_of(copy, text.len);
 }
 
-/* {type, config, event, now} -> {"request": …} or {"refused": "filtered" | "dead", "text": …}. The clock stands at
- * `now`. */
+/* Of a destination with code: what its code will see. */
+static enum err make_draft(struct item *item, const struct destination_type *type, int64_t now_ms,
+    struct destination_refusal *ret_refusal, struct errinfo *why) {
+    const struct destination_settings *settings = NULL;
+    enum err e = destination_open(type, item->config, item->parser, item->arena, &settings, why);
+    return e == OK
+        ? destination_draft(settings, item->event, now_ms, item->parser, item->arena, &item->draft, ret_refusal, why)
+        : e;
+}
+
+static void write_refused(struct json_writer *w, const char *word, const char *path, struct slice text) {
+    json_put_cstr(w, "refused", word);
+    json_put_cstr(w, "path", path);
+    json_put_string(w, "text", text);
+}
+
+static void write_answer(struct item *item, int64_t now_ms, struct json_writer *w) {
+    struct errinfo why = {.at = 0};
+    struct destination_refusal refusal = {.text = SLICE_NONE};
+    const struct destination_type *type = destination_find(item->type);
+    bool code = type != NULL && type->kind == DESTINATION_CODE;
+    enum err e = code ? make_draft(item, type, now_ms, &refusal, &why) : make_request(item, &why);
+    json_write_object(w);
+    if (e != OK) {
+        write_refused(w, e == ERR_UNSUPPORTED ? "filtered" : "dead", why.path, slice_cstr(why.text));
+    } else if (refusal.text.len > 0) {
+        write_refused(
+            w, destination_refusal_name(refusal.kind), refusal.kind == REFUSAL_TYPE ? "type" : "event", refusal.text);
+    } else if (code) {
+        json_put_raw(w, "draft", item->draft);
+    } else {
+        json_write_key(w, SLICE("request"));
+        write_request(&item->request, w);
+    }
+    json_write_end(w);
+}
+
+/* {type, config, event, now} -> {"request": …}, {"draft": …} or {"refused": "filtered" | "dead", "text": …}. The clock
+ * stands at `now`. */
 static enum err run_item(const struct json_doc *doc, uint32_t node, struct json_parser *parser, struct json_writer *w) {
     struct arena arena;
     int64_t now_ms = 0;
@@ -184,7 +222,6 @@ static enum err run_item(const struct json_doc *doc, uint32_t node, struct json_
         return ERR_INVALID;
     }
     arena_init(&arena, ARENA_CHUNK, 0);
-    struct errinfo why = {.at = 0};
     struct item item = {.type = json_string(doc, at[0], &arena),
         .config = padded(json_raw(doc, at[1]), &arena),
         .event = padded(json_raw(doc, at[2]), &arena),
@@ -193,17 +230,7 @@ static enum err run_item(const struct json_doc *doc, uint32_t node, struct json_
     if (at[3] != JSON_ABSENT) {
         clock_test_start(now_ms);
     }
-    enum err e = make_request(&item, &why);
-    json_write_object(w);
-    if (e == OK) {
-        json_write_key(w, SLICE("request"));
-        write_request(&item.request, w);
-    } else {
-        json_put_cstr(w, "refused", e == ERR_UNSUPPORTED ? "filtered" : "dead");
-        json_put_cstr(w, "path", why.path);
-        json_put_cstr(w, "text", why.text);
-    }
-    json_write_end(w);
+    write_answer(&item, now_ms, w);
     arena_fini(&arena);
     return OK;
 }

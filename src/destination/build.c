@@ -139,7 +139,7 @@ enum err destination_build(const struct destination_settings *settings, const st
         if (e != OK) {
             return e;
         }
-        if (g.drafts[i].definition != NULL) {
+        if (!g.drafts[i].refused) {
             place(&g, (uint32_t)i);
         } else {
             refusal.event = (uint32_t)i;

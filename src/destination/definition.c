@@ -128,6 +128,7 @@ enum part {
     PART_RULES,
     PART_DELIVERY,
     PART_RESPONSES,
+    PART_CODE,
     PART_COUNT
 };
 
@@ -145,6 +146,7 @@ static const struct schema_key parts[PART_COUNT] = {
     [PART_DELIVERY] = {"delivery", SCHEMA_OBJECT, false},
     [PART_RESPONSES] = {"responses", SCHEMA_LIST, false},
     [PART_TABLES] = {"tables", SCHEMA_OBJECT, false},
+    [PART_CODE] = {"code", SCHEMA_OBJECT, false},
 };
 
 static enum err read_part(struct compiler *c, enum part part, uint32_t node, struct definition *d) {
@@ -176,6 +178,8 @@ static enum err read_part(struct compiler *c, enum part part, uint32_t node, str
         return definition_responses(c, node, d);
     case PART_TABLES:
         return plan_check_tables(c);
+    case PART_CODE:
+        return definition_code(c->s, node, d);
     default:
         return OK;
     }
@@ -192,6 +196,9 @@ static enum err read_kind(struct schema *s, const uint32_t *at, bool has_code, s
     bool tables = at[PART_DELIVERY] != JSON_ABSENT;
     if (index == 1 && (has_code || tables)) {
         return schema_fail(s, at[PART_KIND], "\"native\" goes neither with \"delivery\" nor with a transform.js");
+    }
+    if (at[PART_CODE] != JSON_ABSENT && !has_code) {
+        return schema_fail(s, at[PART_CODE], "\"code\" is for a folder with a transform.js");
     }
     if (type->kind == DESTINATION_TABLES && !tables) {
         return schema_fail(s, 0, "\"delivery\" is missing");

@@ -25,7 +25,9 @@ struct rule { /* events that make no request */
 };
 
 struct request_definition {
+    struct slice name;
     const struct condition *when;
+    bool has_method, has_url; /* always, but for DESTINATION_CODE */
     enum http_method method;
     struct template url;
     struct named_template *headers, *query;
@@ -53,6 +55,16 @@ struct response_rule {
     enum destination_outcome outcome;
 };
 
+struct code_lookup { /* answers that ctx.http may give from memory */
+    struct slice name;
+    int64_t cache_ms; /* 0 = never */
+};
+
+struct code_limit { /* numbers that the code reads from ctx.limits */
+    struct slice name;
+    uint64_t value;
+};
+
 struct setting_check {
     const struct condition *show_when; /* NULL = always shown */
     regex_t *pattern;                  /* NULL = none */
@@ -65,6 +77,7 @@ struct definition {
     struct json_doc doc; /* copied into the arena */
     struct pattern_list patterns;
     struct slice *setting_keys, *variable_names;
+    const char **setting_words;   /* the keys as C strings */
     struct setting_check *checks; /* by setting */
     struct variable *variables;
     size_t variable_count;
@@ -83,6 +96,11 @@ struct definition {
     struct trie response_trie;
     struct response_rule *responses;
     size_t response_count;
+    bool *code_secret; /* by setting: transform.js gets it although it is a secret */
+    struct code_lookup *lookups;
+    size_t lookup_count;
+    struct code_limit *limits;
+    size_t limit_count;
 };
 
 /* A copy that outlives the parser's next parse. */
@@ -93,13 +111,14 @@ MUST enum err definition_parse(
     struct slice text, const char *file, bool has_code, struct definition **ret_definition, struct errinfo *why);
 void definition_free(struct definition *definition); /* takes NULL */
 
-/* ---- the parts of it: definition_settings.c, definition_delivery.c ---- */
+/* ---- the parts of it: definition_settings.c, definition_delivery.c, definition_code.c ---- */
 MUST enum err definition_settings(struct compiler *c, uint32_t node, struct definition *d);
 /* show_when refers to settings: after all of them are known. */
 MUST enum err definition_settings_shown(struct compiler *c, uint32_t node, struct definition *d);
 MUST enum err definition_variables(struct compiler *c, uint32_t node, struct definition *d);
 MUST enum err definition_delivery(struct compiler *c, uint32_t node, struct definition *d);
 MUST enum err definition_responses(struct compiler *c, uint32_t node, struct definition *d);
+MUST enum err definition_code(struct schema *s, uint32_t node, struct definition *d);
 
 /* ---- opened settings: settings.c ---- */
 struct destination_settings {

@@ -26,21 +26,23 @@ enum request_part {
 static const struct schema_key request_keys[REQUEST_COUNT] = {
     [REQUEST_NAME] = {"name", SCHEMA_TEXT, true},
     [REQUEST_WHEN] = {"when", SCHEMA_OBJECT, false},
-    [REQUEST_METHOD] = {"method", SCHEMA_TEXT, true},
-    [REQUEST_URL] = {"url", SCHEMA_TEXT, true},
+    [REQUEST_METHOD] = {"method", SCHEMA_TEXT, false},
+    [REQUEST_URL] = {"url", SCHEMA_TEXT, false},
     [REQUEST_HEADERS] = {"headers", SCHEMA_OBJECT, false},
     [REQUEST_QUERY] = {"query", SCHEMA_OBJECT, false},
     [REQUEST_QUERY_TABLE] = {"query_table", SCHEMA_TEXT | SCHEMA_LIST, false},
-    [REQUEST_BODY] = {"body", SCHEMA_TEXT, true},
+    [REQUEST_BODY] = {"body", SCHEMA_TEXT, false},
     [REQUEST_TABLE] = {"table", SCHEMA_TEXT | SCHEMA_LIST, false},
 };
 
 static enum err read_words(struct compiler *c, const uint32_t *at, struct request_definition *request) {
     static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
     size_t method = 0;
-    size_t body = 0;
-    enum err e = schema_word(c->s, at[REQUEST_METHOD], methods, COUNT_OF(methods), &method);
-    if (e == OK) {
+    size_t body = at[REQUEST_TABLE] != JSON_ABSENT ? BODY_JSON : BODY_NONE;
+    request->has_method = at[REQUEST_METHOD] != JSON_ABSENT;
+    request->has_url = at[REQUEST_URL] != JSON_ABSENT;
+    enum err e = request->has_method ? schema_word(c->s, at[REQUEST_METHOD], methods, COUNT_OF(methods), &method) : OK;
+    if (e == OK && at[REQUEST_BODY] != JSON_ABSENT) {
         e = schema_word(c->s, at[REQUEST_BODY], body_words, COUNT_OF(body_words), &body);
     }
     if (e != OK) {
@@ -50,21 +52,38 @@ static enum err read_words(struct compiler *c, const uint32_t *at, struct reques
     request->body_kind = (enum destination_body)body;
     bool wants_table = body == BODY_JSON || body == BODY_FORM;
     if (wants_table != (at[REQUEST_TABLE] != JSON_ABSENT)) {
-        return schema_fail(c->s, at[REQUEST_BODY], "\"table\" goes with the bodies json and form, and only with them");
+        uint32_t place = at[REQUEST_BODY] != JSON_ABSENT ? at[REQUEST_BODY] : at[REQUEST_TABLE];
+        return schema_fail(c->s, place, "\"table\" goes with the bodies json and form, and only with them");
     }
     return OK;
 }
 
-static enum err read_request(struct compiler *c, uint32_t node, struct request_definition *request) {
+/* A transform.js may say what its request leaves out; without one it is complete. */
+static enum err check_complete(struct compiler *c, uint32_t node, const uint32_t *at) {
+    static const enum request_part parts[] = {REQUEST_METHOD, REQUEST_URL, REQUEST_BODY};
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        if (at[parts[i]] == JSON_ABSENT) {
+            return schema_fail(c->s, node, "\"%s\" is missing", request_keys[parts[i]].name);
+        }
+    }
+    return OK;
+}
+
+static enum err read_request(
+    struct compiler *c, uint32_t node, enum destination_kind kind, struct request_definition *request) {
     uint32_t at[REQUEST_COUNT];
     enum err e = schema_object(c->s, node, request_keys, REQUEST_COUNT, at);
+    if (e == OK && kind != DESTINATION_CODE) {
+        e = check_complete(c, node, at);
+    }
     if (e == OK) {
+        request->name = schema_text(c->s, at[REQUEST_NAME]);
         e = read_words(c, at, request);
     }
     if (e == OK && at[REQUEST_WHEN] != JSON_ABSENT) {
         e = condition_compile(c, at[REQUEST_WHEN], &request->when);
     }
-    if (e == OK) {
+    if (e == OK && request->has_url) {
         e = template_compile(c, at[REQUEST_URL], &request->url);
     }
     if (e == OK) {
@@ -88,13 +107,14 @@ static enum err read_requests(struct compiler *c, uint32_t node, struct definiti
     d->requests = ARENA_ARRAY(c->s->arena, struct request_definition, json_count(doc, node) + 1);
     for (uint32_t item = json_first(doc, node); item != JSON_ABSENT; item = json_after(doc, node, item)) {
         size_t mark = schema_enter_index(c->s, d->request_count);
-        enum err e = read_request(c, item, &d->requests[d->request_count++]);
+        enum err e = read_request(c, item, d->type.kind, &d->requests[d->request_count++]);
         if (e != OK) {
             return e;
         }
         schema_leave(c->s, mark);
     }
-    return d->request_count > 0 ? OK : schema_fail(c->s, node, "there is no request");
+    bool enough = d->request_count > 0 || d->type.kind == DESTINATION_CODE;
+    return enough ? OK : schema_fail(c->s, node, "there is no request");
 }
 
 /* ---- authorization ---- */
@@ -143,7 +163,7 @@ static enum err read_batch(struct compiler *c, uint32_t node, struct definition 
     d->has_batch = true;
     d->type.batching.bytes = BYTES_DEFAULT;
     enum err e = schema_object(c->s, node, keys, COUNT_OF(keys), at);
-    if (e == OK && !may_be_batched(d)) {
+    if (e == OK && d->type.kind != DESTINATION_CODE && !may_be_batched(d)) {
         e = schema_fail(c->s, node, "a batch goes with the bodies json and event");
     }
     if (e == OK) {
@@ -156,6 +176,9 @@ static enum err read_batch(struct compiler *c, uint32_t node, struct definition 
     }
     if (e == OK && at[3] != JSON_ABSENT) {
         e = schema_duration(c->s, at[3], &d->type.batching.time_ms);
+    }
+    if (e == OK && at[4] != JSON_ABSENT && d->type.kind == DESTINATION_CODE) {
+        e = schema_fail(c->s, at[4], "\"with\" goes with tables alone: the code writes what is beside the array");
     }
     if (e == OK && at[4] != JSON_ABSENT) {
         d->has_envelope = true;
@@ -208,11 +231,14 @@ enum err definition_delivery(struct compiler *c, uint32_t node, struct definitio
         [PART_AUTH] = {"auth", SCHEMA_OBJECT, false},
         [PART_HEADERS] = {"headers", SCHEMA_OBJECT, false},
         [PART_LIMITS] = {"limits", SCHEMA_OBJECT, false},
-        [PART_REQUESTS] = {"requests", SCHEMA_LIST, true},
+        [PART_REQUESTS] = {"requests", SCHEMA_LIST, false},
         [PART_BATCH] = {"batch", SCHEMA_OBJECT, false},
     };
     uint32_t at[PART_COUNT];
     enum err e = schema_object(c->s, node, keys, PART_COUNT, at);
+    if (e == OK && at[PART_REQUESTS] == JSON_ABSENT && d->type.kind != DESTINATION_CODE) {
+        e = schema_fail(c->s, node, "\"requests\" is missing");
+    }
     for (size_t part = 0; part < PART_COUNT && e == OK; part++) {
         if (at[part] == JSON_ABSENT) {
             continue;

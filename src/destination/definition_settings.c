@@ -34,6 +34,7 @@ static const char *const types[] = {
     [SETTING_CHOICE] = "choice",
     [SETTING_LIST] = "list",
     [SETTING_PAIRS] = "pairs",
+    [SETTING_ROWS] = "rows",
 };
 
 const char *destination_setting_type_name(enum destination_setting_type type) {
@@ -96,6 +97,8 @@ enum err definition_settings(struct compiler *c, uint32_t node, struct definitio
     struct destination_setting *settings = ARENA_ARRAY(c->s->arena, struct destination_setting, room);
     d->setting_keys = ARENA_ARRAY(c->s->arena, struct slice, room);
     d->checks = ARENA_ARRAY(c->s->arena, struct setting_check, room);
+    d->setting_words = ARENA_ARRAY(c->s->arena, const char *, room);
+    d->code_secret = ARENA_ARRAY(c->s->arena, bool, room);
     size_t count = 0;
     for (uint32_t key = json_first(doc, node); key != JSON_ABSENT; key = json_after(doc, node, key)) {
         struct slice name = schema_text(c->s, key);
@@ -111,6 +114,7 @@ enum err definition_settings(struct compiler *c, uint32_t node, struct definitio
         }
         schema_leave(c->s, mark);
         d->setting_keys[count] = settings[count].key;
+        d->setting_words[count] = settings[count].key.ptr; /* schema_text ends it with NUL */
         count++;
     }
     d->type.settings = settings;

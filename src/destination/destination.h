@@ -16,7 +16,7 @@
 enum destination_kind {
     DESTINATION_TABLES, /* its requests come from its tables, here */
     DESTINATION_NATIVE, /* delivery has a kind of that type in C; only the settings are read from the definition */
-    DESTINATION_CODE,   /* its folder has a transform.js, which is not executed here */
+    DESTINATION_CODE,   /* its folder has a transform.js, which gets what the tables make */
 };
 
 enum destination_setting_type {
@@ -26,7 +26,8 @@ enum destination_setting_type {
     SETTING_BOOLEAN,
     SETTING_CHOICE,
     SETTING_LIST,
-    SETTING_PAIRS
+    SETTING_PAIRS,
+    SETTING_ROWS /* a list of objects, as it is configured */
 };
 
 struct destination_option {
@@ -154,6 +155,13 @@ struct destination_input {
  * JSON. Only for DESTINATION_TABLES. */
 MUST enum err destination_build(const struct destination_settings *settings, const struct destination_input *input,
     struct json_parser *parser, struct arena *arena, struct destination_batch *ret_batch, struct errinfo *why);
+
+/* What the tables of a DESTINATION_CODE make of one event before its code sees it: the JSON of
+ * {name, method, url, headers, query, body}, those that the request says; "null" when no request's `when` holds.
+ * Without the definition's own headers and authorization. ret_refusal->text.len > 0: refused, there is no draft. */
+MUST enum err destination_draft(const struct destination_settings *settings, struct slice event, int64_t now_ms,
+    struct json_parser *parser, struct arena *arena, struct slice *ret_json, struct destination_refusal *ret_refusal,
+    struct errinfo *why);
 
 /* ---- answers ---- */
 

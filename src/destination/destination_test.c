@@ -312,6 +312,49 @@ static void write_text(const char *path, const char *text) {
     assert_int_equal(fclose(file), 0);
 }
 
+static const char code_definition[] =
+    "{\"type\":\"FULL\",\"label\":\"Full\",\"category\":\"c\",\"message_types\":[\"track\"],\"settings\":{"
+    "\"key\":{\"type\":\"text\",\"label\":\"Key\",\"help\":\"h\",\"secret\":true},"
+    "\"map\":{\"type\":\"rows\",\"label\":\"Map\",\"help\":\"h\"}},"
+    "\"code\":{\"secrets\":[\"key\"],\"lookups\":{\"user\":{\"cache\":\"1h\"}},\"limits\":{\"users\":75}},"
+    "\"delivery\":{\"auth\":{\"bearer\":\"${settings.key}\"},\"requests\":["
+    "{\"name\":\"order\",\"when\":{\"event\":\"Order\"},\"headers\":{\"X-A\":\"b\"},\"table\":\"t\"},"
+    "{\"name\":\"form\",\"when\":{\"event\":\"Form\"},\"method\":\"PUT\",\"url\":\"https://x.test/${event.userId}\","
+    "\"query\":{\"u\":\"${event.userId}\"},\"body\":\"form\",\"table\":\"t\"}]},"
+    "\"tables\":{\"t\":[{\"to\":\"id\",\"from\":\"userId\",\"required\":true}]}}";
+
+static void a_draft_has_what_the_request_says_and_no_authorization(void **state) {
+    (void)state;
+    struct testing t;
+    testing_start(&t);
+    assert_int_equal(
+        definition_parse(slice_cstr(code_definition), "d.json", /* has_code: */ true, &t.definition, &t.why), OK);
+    assert_int_equal(
+        destination_open(&t.definition->type, SLICE("{\"key\":\"s\"}"), t.parser, &t.arena, &t.settings, &t.why), OK);
+    static const char *const pairs[][2] = {
+        {"{\"type\":\"track\",\"event\":\"Order\",\"userId\":\"u 1\"}",
+            "{\"name\":\"order\",\"headers\":{\"X-A\":\"b\"},\"body\":{\"id\":\"u 1\"}}"},
+        {"{\"type\":\"track\",\"event\":\"Form\",\"userId\":\"u 1\"}",
+            "{\"name\":\"form\",\"method\":\"PUT\",\"url\":\"https://x.test/u%201\",\"query\":{\"u\":\"u 1\"},"
+            "\"body\":{\"id\":\"u 1\"}}"},
+        {"{\"type\":\"track\",\"event\":\"Other\"}", "null"},
+        {"{\"type\":\"track\",\"event\":\"Order\"}", "refused: id is required and is missing (from \"userId\")"},
+        {"{\"type\":\"page\"}", "refused: Full takes no page events"},
+    };
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        struct slice json = SLICE_NONE;
+        struct destination_refusal refusal;
+        assert_int_equal(destination_draft(t.settings, testing_padded(&t, pairs[i][0]), TESTING_NOW_MS, t.parser,
+                             &t.arena, &json, &refusal, &t.why),
+            OK);
+        bool refused = refusal.text.len > 0;
+        struct slice got = refused ? refusal.text : json;
+        assert_string_equal(
+            arena_printf(&t.arena, "%s%.*s", refused ? "refused: " : "", SLICE_ARG(got)).ptr, pairs[i][1]);
+    }
+    testing_stop(&t);
+}
+
 static void a_folder_adds_a_destination_at_run_time(void **state) {
     (void)state;
     char root[] = "/tmp/sluice-destination-XXXXXX";
@@ -330,6 +373,9 @@ static void a_folder_adds_a_destination_at_run_time(void **state) {
     char code[256];
     snprintf(code, sizeof code, "%s/full/transform.js", root);
     write_text(code, "");
+    assert_int_equal(destination_load_folder(slice_cstr(root), &why), ERR_INVALID);
+    assert_non_null(strstr(why.text, "\"with\" goes with tables alone"));
+    write_text(path, code_definition);
     assert_int_equal(destination_load_folder(slice_cstr(root), &why), OK);
     assert_int_equal(destination_find(SLICE("FULL"))->kind, DESTINATION_CODE);
     write_text(path, "{");
@@ -360,6 +406,7 @@ int main(void) {
         cmocka_unit_test(answers_are_judged_by_the_first_rule_that_matches),
         cmocka_unit_test(a_case_passes_or_shows_its_first_difference),
         cmocka_unit_test(the_binary_has_its_definitions_sorted),
+        cmocka_unit_test(a_draft_has_what_the_request_says_and_no_authorization),
         cmocka_unit_test(a_folder_adds_a_destination_at_run_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,11 +120,12 @@ static bool has_dot_segment(struct slice url) {
 
 static enum err make_url(struct drafting *x) {
     struct destination_request *request = &x->draft->request;
-    enum err e = template_fill(&x->draft->definition->url, &x->run, TEMPLATE_URL, &request->endpoint);
+    bool has_url = x->draft->definition->has_url;
+    enum err e = has_url ? template_fill(&x->draft->definition->url, &x->run, TEMPLATE_URL, &request->endpoint) : OK;
     if (e == OK && has_dot_segment(request->endpoint)) {
         e = err_why(ERR_INVALID, x->run.why, "event", "the URL would have . or .. as a part of its path");
     }
-    if (e == OK) {
+    if (e == OK && has_url) {
         e = http_url_check(request->endpoint, x->run.why);
     }
     if (e == OK) {
@@ -134,7 +135,7 @@ static enum err make_url(struct drafting *x) {
         return e;
     }
     request->url = request->endpoint;
-    if (request->query_count > 0) {
+    if (has_url && request->query_count > 0) {
         bool more = memchr(request->endpoint.ptr, '?', request->endpoint.len) != NULL;
         struct slice query = encode_pairs(request->query, request->query_count, x->run.arena);
         request->url =
@@ -206,14 +207,15 @@ static enum err put_auth(struct drafting *x, struct http_header *list, size_t *c
 
 static enum err make_headers(struct drafting *x) {
     const struct request_definition *definition = x->draft->definition;
+    bool code = x->d->type.kind == DESTINATION_CODE; /* what the definition has for all is put on what it returns */
     size_t room = x->d->header_count + definition->header_count + 1;
     struct http_header *list = ARENA_ARRAY(x->run.arena, struct http_header, room);
     size_t count = 0;
-    enum err e = put_templates(x, list, &count, x->d->headers, x->d->header_count);
+    enum err e = code ? OK : put_templates(x, list, &count, x->d->headers, x->d->header_count);
     if (e == OK) {
         e = put_templates(x, list, &count, definition->headers, definition->header_count);
     }
-    if (e == OK && x->d->auth.kind != AUTH_NONE) {
+    if (e == OK && !code && x->d->auth.kind != AUTH_NONE) {
         e = put_auth(x, list, &count);
     }
     x->draft->request.headers = list;
@@ -246,7 +248,9 @@ static enum err make_json(struct drafting *x) {
 static enum err make_form(struct drafting *x) {
     struct value members;
     enum err e = run_members(x, &x->draft->definition->body, &members);
-    if (e == OK) {
+    if (e == OK && x->d->type.kind == DESTINATION_CODE) {
+        x->draft->item = value_json(&members, x->run.arena);
+    } else if (e == OK) {
         x->draft->item = encode_pairs(pairs_of(x, &members, 0), members.count, x->run.arena);
     }
     return e;
@@ -356,6 +360,9 @@ static bool choose(struct drafting *x, struct destination_refusal *ret_refusal) 
             return true;
         }
     }
+    if (x->d->type.kind == DESTINATION_CODE) {
+        return true;
+    }
     *ret_refusal = refuse(REFUSAL_FILTERED, SLICE("the definition has no request for such an event"));
     return false;
 }
@@ -405,15 +412,19 @@ enum err draft_request(const struct destination_settings *settings, struct slice
     x.run.type = lower(text_at(&x, d->slot_type), arena);
     x.run.name = text_at(&x, d->slot_event);
     if (!choose(&x, ret_refusal)) {
+        ret_draft->refused = true;
         return OK;
     }
-    e = make(&x);
+    e = ret_draft->definition != NULL ? make(&x) : OK;
     if (e != OK) {
+        ret_draft->refused = true;
         ret_draft->definition = NULL;
         *ret_refusal = refuse(REFUSAL_DEAD, arena_dup(arena, slice_cstr(inner.text)));
         return OK;
     }
     ret_draft->user = user_of(&x);
-    ret_draft->agrees = agreement(&x);
+    if (d->type.kind != DESTINATION_CODE) {
+        ret_draft->agrees = agreement(&x);
+    }
     return OK;
 }

@@ -7,16 +7,17 @@
 
 /* Everything in `arena`; nothing points into the document that it was made from. */
 struct draft_request {
-    const struct request_definition *definition; /* NULL: refused */
+    bool refused;
+    const struct request_definition *definition; /* NULL: refused; or left to the code of a DESTINATION_CODE */
     struct destination_request request;          /* without body and events */
-    struct slice item;                           /* JSON, form text, or the event */
+    struct slice item;                           /* JSON, form text (for code: JSON, too), or the event */
     struct value envelope;                       /* VALUE_PAIRS of VALUE_JSON */
     size_t envelope_bytes;
     struct hash128 agrees; /* equal: may share a request */
     uint64_t user;         /* 0 = none */
 };
 
-/* OK also when the event is refused: draft->definition is NULL, *ret_refusal says why. */
+/* OK also when the event is refused: *ret_refusal says why. */
 MUST enum err draft_request(const struct destination_settings *settings, struct slice event, int64_t now_ms,
     struct json_parser *parser, struct arena *arena, struct draft_request *ret_draft,
     struct destination_refusal *ret_refusal, struct errinfo *why);

@@ -85,6 +85,17 @@ static enum err check_pairs(const struct opening *o, size_t at) {
     return OK;
 }
 
+static enum err check_rows(const struct opening *o, size_t at) {
+    struct value *value = &o->values[at];
+    struct value_pair item;
+    for (size_t position = 0; value_next(value, &position, o->arena, &item);) {
+        if (!value_is_object(&item.value)) {
+            return fail(o, at, "must be a list of objects");
+        }
+    }
+    return OK;
+}
+
 static enum err check_type(const struct opening *o, size_t at) {
     struct value *value = &o->values[at];
     double number = 0;
@@ -101,6 +112,8 @@ static enum err check_type(const struct opening *o, size_t at) {
         return value_is_array(value) ? OK : fail(o, at, "must be a list");
     case SETTING_PAIRS:
         return value_is_array(value) ? check_pairs(o, at) : fail(o, at, "must be a list of {from, to}");
+    case SETTING_ROWS:
+        return value_is_array(value) ? check_rows(o, at) : fail(o, at, "must be a list of objects");
     default:
         return check_text(o, at);
     }

@@ -1,0 +1,57 @@
+/* What the tables make of an event, as the JSON that a transform.js reads. */
+#include "destination/request.h"
+
+static void write_pairs(struct json_writer *w, const char *key, const struct http_header *pairs, size_t count) {
+    json_write_key(w, slice_cstr(key));
+    json_write_object(w);
+    for (size_t i = 0; i < count; i++) {
+        json_write_key(w, pairs[i].name);
+        json_write_string(w, pairs[i].value);
+    }
+    json_write_end(w);
+}
+
+static void write_draft(const struct draft_request *draft, struct json_writer *w) {
+    const struct request_definition *definition = draft->definition;
+    if (definition == NULL) {
+        json_write_null(w);
+        return;
+    }
+    json_write_object(w);
+    json_put_string(w, "name", definition->name);
+    if (definition->has_method) {
+        json_put_cstr(w, "method", http_method_name(definition->method));
+    }
+    if (definition->has_url) {
+        json_put_string(w, "url", draft->request.endpoint);
+    }
+    if (definition->header_count > 0) {
+        write_pairs(w, "headers", draft->request.headers, draft->request.header_count);
+    }
+    if (definition->query_count > 0 || definition->has_query_plan) {
+        write_pairs(w, "query", draft->request.query, draft->request.query_count);
+    }
+    if (definition->body_kind != BODY_NONE) {
+        json_put_raw(w, "body", draft->item);
+    }
+    json_write_end(w);
+}
+
+enum err destination_draft(const struct destination_settings *settings, struct slice event, int64_t now_ms,
+    struct json_parser *parser, struct arena *arena, struct slice *ret_json, struct destination_refusal *ret_refusal,
+    struct errinfo *why) {
+    struct draft_request draft;
+    *ret_refusal = (struct destination_refusal){.text = SLICE_NONE};
+    enum err e = draft_request(settings, event, now_ms, parser, arena, &draft, ret_refusal, why);
+    if (e != OK || draft.refused) {
+        return e;
+    }
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, 0);
+    json_writer_init(&w, &out);
+    write_draft(&draft, &w);
+    *ret_json = arena_dup(arena, buf_slice(&out));
+    buf_fini(&out);
+    return OK;
+}
