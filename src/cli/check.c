@@ -5,6 +5,7 @@
 #include "cli/conf.h"
 #include "cli/show.h"
 #include "delivery/delivery.h"
+#include "delivery/user_code_set.h"
 #include "model/workspace.h"
 #include "json/json_write.h"
 
@@ -54,6 +55,14 @@ static bool has_connection(const struct workspace_info *info, const struct desti
     return false;
 }
 
+static void warn_transformation(struct report *report, const struct transformation *transformation) {
+    char text[256];
+    if (transformation->missing != NULL) {
+        snprintf(text, sizeof text, "its code is missing, and events that need it wait: %s", transformation->missing);
+        warn(report, SLICE("transformation"), transformation->id, text);
+    }
+}
+
 static void warn_all(struct report *report, const struct workspace_info *info) {
     for (size_t i = 0; i < info->source_count; i++) {
         if (info->sources[i]->connection_count == 0) {
@@ -73,11 +82,64 @@ static void warn_all(struct report *report, const struct workspace_info *info) {
             warn(report, SLICE("destination"), destination->id, "no source is connected to it");
         }
     }
+    for (size_t i = 0; i < info->transformation_count; i++) {
+        warn_transformation(report, info->transformations[i]);
+    }
+}
+
+/* ---- transformations ---- */
+
+static const char *state_of(const struct transformation *transformation) {
+    return transformation->missing != NULL ? "missing" : "compiles";
+}
+
+static void list_transformations(struct report *report, const struct workspace_info *info) {
+    for (size_t i = 0; i < info->transformation_count; i++) {
+        const struct transformation *each = info->transformations[i];
+        buf_append(&report->out, SLICE("transformation "));
+        show_text(&report->out, each->id, SHOW_PLAIN);
+        buf_printf(&report->out, " %s", state_of(each));
+        for (size_t j = 0; j < info->connection_count; j++) {
+            const struct connection *connection = &info->connections[j];
+            if (connection->transformation == each) {
+                buf_append(&report->out, SLICE(", "));
+                show_text(&report->out, connection->source->id, SHOW_PLAIN);
+                buf_append(&report->out, SLICE(" -> "));
+                show_text(&report->out, connection->destination->id, SHOW_PLAIN);
+                buf_printf(&report->out, " (on_error %s)", on_error_word(connection->on_error));
+            }
+        }
+        buf_append_byte(&report->out, '\n');
+    }
+}
+
+static void transformation_json(
+    struct json_writer *json, const struct workspace_info *info, const struct transformation *transformation) {
+    json_write_object(json);
+    json_put_string(json, "id", transformation->id);
+    json_put_string(json, "name", transformation->name);
+    json_put_string(json, "place", transformation->place);
+    json_put_cstr(json, "code", state_of(transformation));
+    json_write_key(json, SLICE("connections"));
+    json_write_array(json);
+    for (size_t i = 0; i < info->connection_count; i++) {
+        const struct connection *connection = &info->connections[i];
+        if (connection->transformation == transformation) {
+            json_write_object(json);
+            json_put_string(json, "from", connection->source->id);
+            json_put_string(json, "to", connection->destination->id);
+            json_put_cstr(json, "on_error", on_error_word(connection->on_error));
+            json_write_end(json);
+        }
+    }
+    json_write_end(json);
+    json_write_end(json);
 }
 
 static void report_workspace(struct report *report, const struct conf *conf, const struct workspace_info *info) {
     if (!report->json) {
         warn_all(report, info);
+        list_transformations(report, info);
         buf_printf(&report->out, "ok: %s%.*s: %zu sources, %zu destinations, %zu connections\n",
             conf->path != NULL ? "configuration and " : "", SLICE_ARG(info->path), info->source_count,
             info->destination_count, info->connection_count);
@@ -92,12 +154,32 @@ static void report_workspace(struct report *report, const struct conf *conf, con
     json_put_u64(json, "sources", info->source_count);
     json_put_u64(json, "destinations", info->destination_count);
     json_put_u64(json, "connections", info->connection_count);
+    json_write_key(json, SLICE("transformations"));
+    json_write_array(json);
+    for (size_t i = 0; i < info->transformation_count; i++) {
+        transformation_json(json, info, info->transformations[i]);
+    }
+    json_write_end(json);
     json_write_key(json, SLICE("warnings"));
     json_write_array(json);
     warn_all(report, info);
     json_write_end(json);
     json_write_end(json);
     buf_append_byte(&report->out, '\n');
+}
+
+/* In workers, as serve does. None starts when there is nothing to compile. */
+static enum err compile(const struct conf *conf, const struct workspace *workspace, struct errinfo *why) {
+    static const struct transform_deps deps = {.program = NULL};
+    struct user_code_set *set = NULL;
+    if (workspace_info(workspace)->transformation_count == 0) {
+        return OK;
+    }
+    struct transform *transform = transform_new(&conf->transform, &deps);
+    enum err e = user_code_open(transform, workspace, &set, why);
+    user_code_close(set);
+    transform_free(transform);
+    return e;
 }
 
 static int check(struct report *report, const struct args *args) {
@@ -111,13 +193,14 @@ static int check(struct report *report, const struct args *args) {
         /* arena_dup leaves a NUL behind every text */
         e = workspace_load(conf.workspace.path.ptr, &types, &workspace, &why);
     }
+    e = e == OK ? compile(&conf, workspace, &why) : e;
     int code = EXIT_OK;
     if (e == OK) {
         report_workspace(report, &conf, workspace_info(workspace));
-        workspace_release(workspace);
     } else {
         code = fail(report, &why);
     }
+    workspace_release(workspace);
     conf_fini(&conf);
     return code;
 }

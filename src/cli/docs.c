@@ -124,6 +124,9 @@ static const struct counter counters[] = {
 #define S(name, kind, unit, help) {"delivery", #name, STAT_##kind, unit, help, "destination"},
 #include "delivery/delivery_stat.def"
 #undef S
+#define S(name, kind, unit, help) {"transformation", #name, STAT_##kind, unit, help, "transformation"},
+#include "delivery/user_code_stat.def"
+#undef S
 #define S(name, kind, unit, help) {"transform", #name, STAT_##kind, unit, help, ""},
 #include "transform/transform_stat.def"
 #undef S

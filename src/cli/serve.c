@@ -19,6 +19,7 @@
 #include "cli/serve_demo.h"
 #include "cli/serve_notify.h"
 #include "control/control.h"
+#include "delivery/user_code_set.h"
 #include "json/json_write.h"
 
 struct server {
@@ -32,6 +33,8 @@ struct server {
     struct store *store;
     struct feed *feed;
     struct workspace_cell *cell;
+    struct transform *transform;
+    struct user_code_set *code; /* of the snapshot in use */
     struct processor *processor;
     struct delivery *delivery;
     struct gateway *gateway;
@@ -52,9 +55,12 @@ static const struct workspace_types types = {.check = delivery_check, .label = d
 static enum err reload(void *ctx, struct errinfo *why) {
     struct server *server = ctx;
     struct workspace *next = NULL;
+    struct user_code_set *code = NULL;
     enum err e = workspace_load(server->conf.workspace.path.ptr, &types, &next, why);
+    e = e == OK ? user_code_open(server->transform, next, &code, why) : e;
     e = e == OK ? delivery_apply(server->delivery, next, why) : e;
     if (e != OK) {
+        user_code_close(code);
         workspace_release(next);
         LOG(ERROR, "serve", "workspace not loaded, the old one goes on", "place=\"%s\" text=\"%s\"", why->path,
             why->text);
@@ -64,6 +70,8 @@ static enum err reload(void *ctx, struct errinfo *why) {
     LOG(INFO, "serve", "workspace loaded", "generation=%lu sources=%zu destinations=%zu connections=%zu",
         (unsigned long)info->generation, info->source_count, info->destination_count, info->connection_count);
     workspace_cell_swap(server->cell, next);
+    user_code_close(server->code);
+    server->code = code;
     control_workspace_changed(server->control);
     return OK;
 }
@@ -161,12 +169,18 @@ static enum err start_process(struct server *server, struct errinfo *why) {
 }
 
 static enum err start_workspace(struct server *server, struct errinfo *why) {
+    static const struct transform_deps transform_deps = {.program = NULL};
     struct workspace *first;
     server->exit = EXIT_CONFIG;
     enum err e = destination_load_folder(server->conf.destination.folder, why);
     e = e == OK ? workspace_load(server->conf.workspace.path.ptr, &types, &first, why) : e;
+    if (e != OK) {
+        return e;
+    }
+    server->cell = workspace_cell_new(first);
+    server->transform = transform_new(&server->conf.transform, &transform_deps);
+    e = user_code_open(server->transform, first, &server->code, why);
     if (e == OK) {
-        server->cell = workspace_cell_new(first);
         server->exit = EXIT_START;
     }
     return e;
@@ -186,6 +200,7 @@ static enum err start_stages(struct server *server, struct errinfo *why) {
         .processor = server->processor,
         .feed = server->feed,
         .cell = server->cell,
+        .transform = server->transform,
         .retention_ms = server->conf.store.retention_age};
     e = delivery_new(&server->conf.delivery, &delivery_deps, &server->delivery, why);
     if (e != OK) {
@@ -310,6 +325,8 @@ static void stop(struct server *server) {
         processor_free(server->processor);
     }
     gateway_free(server->gateway);
+    transform_free(server->transform);
+    user_code_close(server->code);
     if (server->cell != NULL) {
         workspace_cell_free(server->cell);
     }

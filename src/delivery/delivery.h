@@ -13,12 +13,14 @@
 #include "processor/processor.h"
 
 struct delivery;
+struct transform;
 
 struct delivery_deps {
     struct store *store;
     struct processor *processor;
     struct feed *feed;
     struct workspace_cell *cell;
+    struct transform *transform; /* runs user transformations; NULL: events that need one wait */
     int64_t retention_ms; /* store.retention_age: open events older than this are expired; 0 = never */
 };
 

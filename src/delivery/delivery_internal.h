@@ -38,6 +38,7 @@ struct sender_settings {
     const struct destination *destination; /* in the workspace */
     const struct delivery_kind *kind;      /* NULL: unsupported */
     const void *kind_settings;
+    struct user_code_settings *user_code; /* NULL: no transformation */
     uint32_t concurrency;
     int64_t timeout_ms, window_ms;
     uint64_t *sources;

@@ -1,5 +1,6 @@
 /* A destination's settings, taken from one snapshot of the workspace and the server's knobs. */
 #include "delivery/delivery_internal.h"
+#include "delivery/user_code_internal.h"
 #include "destination/destination.h"
 
 enum { DEPTH_MAX = 128, ARENA_CHUNK = 8192 };
@@ -48,6 +49,7 @@ enum err sender_settings_new(const struct delivery_conf *conf, struct workspace 
     settings->window_ms = rules->window_ms > 0 ? rules->window_ms : conf->window;
     settings->sources = ARENA_ARRAY(&settings->arena, uint64_t, info->connection_count + 1);
     settings->source_count = connected_sources(info, destination, settings->sources);
+    settings->user_code = user_code_settings_new(workspace, destination, &settings->arena);
     enum err e = open_kind(settings, why);
     if (e != OK) {
         sender_settings_release(settings);
@@ -64,6 +66,7 @@ struct sender_settings *sender_settings_hold(struct sender_settings *settings) {
 
 void sender_settings_release(struct sender_settings *settings) {
     if (--settings->references == 0) {
+        user_code_settings_fini(settings->user_code);
         workspace_release(settings->workspace);
         arena_fini(&settings->arena);
         mem_free(settings);

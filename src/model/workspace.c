@@ -169,6 +169,21 @@ const struct destination *workspace_destination_by_key(const struct workspace *w
     return found != NULL ? &found->destination : NULL;
 }
 
+const struct transformation *workspace_transformation_by_id(const struct workspace *workspace, struct slice id) {
+    const struct workspace_info *info = &workspace->info;
+    for (size_t i = 0; i < info->transformation_count; i++) { /* they are few */
+        if (slice_eq(info->transformations[i]->id, id)) {
+            return info->transformations[i];
+        }
+    }
+    return NULL;
+}
+
+const char *on_error_word(enum on_error on_error) {
+    static const char *const words[] = {[ON_ERROR_DEAD] = "dead", [ON_ERROR_PASS] = "pass", [ON_ERROR_STOP] = "stop"};
+    return words[on_error];
+}
+
 /* ---- the cell ---- */
 
 struct workspace_cell {

@@ -14,10 +14,11 @@ struct connection;
 struct source {
     struct slice id, name, write_key;
     struct slice definition; /* sourceDefinition.name, e.g. "Javascript" */
-    struct slice category;   /* "" = event stream, "webhook", "cloud", … */
-    struct slice type;       /* sourceDefinition.type: web, android, …; "" when unknown */
-    struct slice config;     /* raw JSON object, "{}" when absent; JSON_PADDING bytes behind it are readable */
-    uint64_t key;            /* hash64(id): how records name it */
+    struct slice definition_id;
+    struct slice category; /* "" = event stream, "webhook", "cloud", … */
+    struct slice type;     /* sourceDefinition.type: web, android, …; "" when unknown */
+    struct slice config;   /* raw JSON object, "{}" when absent; JSON_PADDING bytes behind it are readable */
+    uint64_t key;          /* hash64(id): how records name it */
     bool enabled;
     const struct connection *const *connections; /* out of this source, enabled or not */
     size_t connection_count;
@@ -34,9 +35,30 @@ struct delivery_rules {   /* the `delivery:` block; 0 = the server's knob */
     bool allow_private;
 };
 
+enum on_error { ON_ERROR_DEAD, ON_ERROR_PASS, ON_ERROR_STOP }; /* of a transformation: what becomes of the event */
+
+struct transformation_library {
+    struct slice name; /* as imported */
+    struct slice code;
+    struct slice place; /* where the code stands, for messages: a file, or a place in the workspace file */
+};
+
+/* User code for events on their way to a destination. */
+struct transformation {
+    struct slice id, name;
+    struct slice version_id; /* the original's; "" = none: the code's hash is its version */
+    struct slice code, place;
+    unsigned language; /* 1: module, 0: script */
+    const struct transformation_library *libraries;
+    size_t library_count;
+    struct slice credentials; /* JSON array of {key, value}; secret */
+    const char *missing;      /* NULL, or why there is no code: the file only names it */
+};
+
 struct destination {
     struct slice id, name;
-    struct slice type;         /* "WEBHOOK": the original's definition name */
+    struct slice type; /* "WEBHOOK": the original's definition name */
+    struct slice definition_id;
     struct slice display_name; /* key of the `integrations` object: "Webhook" */
     struct slice config;       /* raw JSON object, "{}" when absent; JSON_PADDING bytes behind it are readable */
     uint64_t key;              /* hash64(id) */
@@ -48,13 +70,17 @@ struct destination {
     const struct slice *message_types; /* definition config.supportedMessageTypes, lower case; NULL = all */
     size_t message_type_count;
     struct delivery_rules rules;
+    const struct transformation *transformation; /* NULL = none; connections have the last word */
+    enum on_error on_error;
 };
 
 struct connection {
     const struct source *source;
     const struct destination *destination;
     bool enabled;
-    bool cloud; /* false: device mode for this source, we must not deliver */
+    bool cloud;                                  /* false: device mode for this source, we must not deliver */
+    const struct transformation *transformation; /* its own, else the destination's; NULL = none */
+    enum on_error on_error;
 };
 
 struct workspace_info {
@@ -68,7 +94,11 @@ struct workspace_info {
     size_t destination_count;
     const struct connection *connections;
     size_t connection_count;
+    const struct transformation *const *transformations;
+    size_t transformation_count;
 };
+
+const char *on_error_word(enum on_error on_error); /* "dead" */
 
 /* Types that this build can deliver; the caller (cli) passes delivery's table. */
 struct workspace_types {
@@ -96,6 +126,7 @@ const struct source *workspace_source_by_write_key(const struct workspace *works
 const struct source *workspace_source_by_key(const struct workspace *workspace, uint64_t key);
 const struct source *workspace_source_by_id(const struct workspace *workspace, struct slice id);
 const struct destination *workspace_destination_by_key(const struct workspace *workspace, uint64_t key);
+const struct transformation *workspace_transformation_by_id(const struct workspace *workspace, struct slice id);
 
 /* The current snapshot of the process. */
 struct workspace_cell;

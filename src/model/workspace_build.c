@@ -12,6 +12,7 @@ void draft_init(struct draft *draft, struct workspace *workspace) {
     draft->sources_end = &draft->sources;
     draft->destinations_end = &draft->destinations;
     draft->connections_end = &draft->connections;
+    draft->transformations_end = &draft->transformations;
 }
 
 enum err draft_fail(const struct draft *draft, enum err e, uint64_t mark, const char *path, const char *format, ...) {
@@ -166,7 +167,12 @@ struct draft_connection *draft_connection_find(
 struct draft_connection *draft_connection_add(
     struct draft *draft, struct draft_source *source, struct draft_destination *destination) {
     struct draft_connection *added = ARENA_NEW(draft->arena, struct draft_connection);
-    *added = (struct draft_connection){.source = source, .destination = destination, .enabled = true, .cloud = true};
+    *added = (struct draft_connection){.source = source,
+        .destination = destination,
+        .enabled = true,
+        .cloud = true,
+        .transformation = destination->destination.transformation,
+        .on_error = destination->destination.on_error};
     void *twin = key_table_put(&draft->connections_by_pair, draft->arena, pair_key(source, destination), added);
     ASSERT(twin == NULL);
     *draft->connections_end = added;
@@ -198,15 +204,32 @@ static void freeze_connections(struct draft *draft) {
     for (const struct draft_connection *from = draft->connections; from != NULL; from = from->next) {
         struct connection *to = &connections[count++];
         struct draft_source *source = from->source;
-        *to = (struct connection){&source->source, &from->destination->destination, from->enabled, from->cloud};
+        *to = (struct connection){.source = &source->source,
+            .destination = &from->destination->destination,
+            .enabled = from->enabled,
+            .cloud = from->cloud,
+            .transformation = from->transformation,
+            .on_error = from->on_error};
         source->connections[source->source.connection_count++] = to;
     }
     info->connections = connections;
 }
 
+static void freeze_transformations(struct draft *draft) {
+    struct workspace_info *info = &draft->workspace->info;
+    const struct transformation **transformations =
+        ARENA_ARRAY(draft->arena, const struct transformation *, info->transformation_count);
+    size_t count = 0;
+    for (const struct draft_transformation *each = draft->transformations; each != NULL; each = each->next) {
+        transformations[count++] = &each->transformation;
+    }
+    info->transformations = transformations;
+}
+
 void draft_finish(struct draft *draft) {
     struct workspace_info *info = &draft->workspace->info;
     freeze_connections(draft);
+    freeze_transformations(draft);
     const struct source **sources = ARENA_ARRAY(draft->arena, const struct source *, info->source_count);
     const struct destination **destinations =
         ARENA_ARRAY(draft->arena, const struct destination *, info->destination_count);

@@ -15,7 +15,9 @@
 #define WORKSPACE_ID_MAX 63                     /* bytes; delivery and the feed name things in fixed fields */
 #define WORKSPACE_NAME_MAX 255
 #define WORKSPACE_WRITE_KEY_MAX 255
-#define WORKSPACE_DEPTH_MAX 64 /* nesting of a workspaceConfig.json */
+#define WORKSPACE_DEPTH_MAX 64       /* nesting of a workspaceConfig.json */
+#define WORKSPACE_CODE_MAX (1 << 20) /* of one transformation or library */
+#define WORKSPACE_LIBRARIES_MAX 100  /* of one transformation */
 
 struct workspace {
     _Atomic uint32_t references; /* an atomic outside base/: a snapshot is shared by every thread */
@@ -43,6 +45,13 @@ struct draft_connection {
     struct draft_source *source;
     struct draft_destination *destination;
     bool enabled, cloud;
+    const struct transformation *transformation;
+    enum on_error on_error;
+};
+
+struct draft_transformation {
+    struct draft_transformation *next;
+    struct transformation transformation;
 };
 
 /* A `mark` is a place that is cheap to keep and is looked up only for a message: YAML packs line and column into it,
@@ -60,6 +69,7 @@ struct draft {
     struct draft_source *sources, **sources_end;
     struct draft_destination *destinations, **destinations_end;
     struct draft_connection *connections, **connections_end;
+    struct draft_transformation *transformations, **transformations_end;
     struct key_table connections_by_pair;
 };
 
@@ -81,9 +91,22 @@ struct draft_source *draft_source_find(const struct draft *draft, struct slice i
 struct draft_destination *draft_destination_find(const struct draft *draft, struct slice id);
 struct draft_connection *draft_connection_find(
     const struct draft *draft, const struct draft_source *source, const struct draft_destination *destination);
-/* Not there yet. */
+/* Not there yet. Its transformation is the destination's. */
 struct draft_connection *draft_connection_add(
     struct draft *draft, struct draft_source *source, struct draft_destination *destination);
+
+struct transformation *draft_transformation_find(const struct draft *draft, struct slice id);
+/* Not there yet. */
+struct transformation *draft_transformation_add(struct draft *draft, const struct transformation *values);
+
+/* Code that stands in a file, by its path from the workspace file's folder. *ret_place is that path, for messages.
+ * ERR_NOT_FOUND when there is none; other errors (no plain file, too large) with `why`. */
+MUST enum err draft_code_file(
+    struct draft *draft, struct slice relative, struct slice *ret_code, struct slice *ret_place, struct errinfo *why);
+/* The libraries of a folder there: its .js files, by the names without that, sorted. None when there is no such folder.
+ */
+MUST enum err draft_code_folder(struct draft *draft, const char *relative,
+    const struct transformation_library **ret_libraries, size_t *ret_count, struct errinfo *why);
 
 /* Copies JSON into the snapshot with JSON_PADDING behind it. ERR_TOO_LARGE past WORKSPACE_CONFIG_MAX. */
 MUST enum err draft_config_dup(struct draft *draft, struct slice json, struct slice *ret_config);

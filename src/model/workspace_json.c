@@ -3,11 +3,16 @@
  *
  * Destinations are nested copies per source. Copies with one id are one destination (the first copy speaks for it), and
  * each copy is a connection. */
+#include "base/buf.h"
 #include "model/workspace_build.h"
+#include "json/json_write.h"
 
 struct reader {
     struct draft *draft;
     const struct json_doc *doc;
+    const struct transformation_library *libraries; /* of all transformations */
+    size_t library_count;
+    struct slice credentials; /* likewise */
 };
 
 struct entry {     /* an object of the file and its path */
@@ -42,6 +47,15 @@ static enum err wrong_type(
     struct place_quote quote = place_quote(json_raw(reader->doc, node));
     return draft_fail(
         reader->draft, ERR_INVALID, mark_of(reader, node), path.text, "must be %s, not %s", wanted, quote.text);
+}
+
+static enum err check_object(const struct reader *reader, const struct entry *entry) {
+    if (json_is(reader->doc, entry->node, JSON_OBJECT)) {
+        return OK;
+    }
+    struct place_quote quote = place_quote(json_raw(reader->doc, entry->node));
+    return draft_fail(reader->draft, ERR_INVALID, mark_of(reader, entry->node), entry->path.text,
+        "must be an object, not %s", quote.text);
 }
 
 static enum err get_text(
@@ -172,6 +186,7 @@ static enum err read_definition(
     struct entry definition = {JSON_ABSENT, {""}};
     uint32_t definition_config = JSON_ABSENT;
     enum err e = get_entry(reader, entry, "destinationDefinition", &definition);
+    e = e == OK ? get_text(reader, &definition, "id", &destination->definition_id) : e;
     e = e == OK ? get_text(reader, &definition, "name", &destination->type) : e;
     e = e == OK ? get_text(reader, &definition, "displayName", &destination->display_name) : e;
     e = e == OK ? get_node(reader, &definition, "config", JSON_OBJECT, &definition_config) : e;
@@ -184,6 +199,100 @@ static enum err read_definition(
     read_message_types(reader, destination, definition_config, config);
     return OK;
 }
+
+/* ---- transformations ---- */
+
+/* `transformations/<versionId>.js` beside the workspace file, else `transformations/<id>.js`. */
+static enum err find_code(
+    const struct reader *reader, const struct entry *entry, struct slice id, struct transformation *transformation) {
+    const struct slice names[] = {transformation->version_id, id};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (names[i].len == 0 || memchr(names[i].ptr, '/', names[i].len) != NULL) {
+            continue;
+        }
+        struct errinfo why = {.text = ""};
+        struct slice file = arena_printf(reader->draft->arena, "transformations/%.*s.js", SLICE_ARG(names[i]));
+        enum err e = draft_code_file(reader->draft, file, &transformation->code, &transformation->place, &why);
+        if (e != ERR_NOT_FOUND) {
+            return e == OK ? OK
+                           : draft_fail(reader->draft, e, mark_of(reader, entry->node), entry->path.text, "%s: %s",
+                                 why.path, why.text);
+        }
+    }
+    transformation->missing = arena_printf(reader->draft->arena,
+        "the file only names it; give its code as transformations/%.*s.js beside the file, or as the key 'code'",
+        SLICE_ARG(transformation->version_id.len > 0 ? transformation->version_id : id))
+                                  .ptr;
+    return OK;
+}
+
+static enum err read_code(
+    const struct reader *reader, const struct entry *entry, struct slice id, struct transformation *transformation) {
+    struct slice language = SLICE_NONE, version = SLICE_NONE;
+    enum err e = get_text(reader, entry, "code", &transformation->code);
+    e = e == OK ? get_text(reader, entry, "language", &language) : e;
+    e = e == OK ? get_text(reader, entry, "codeVersion", &version) : e;
+    if (e != OK) {
+        return e;
+    }
+    transformation->language = slice_eq(version, SLICE("0")) ? 0 : 1;
+    if (language.len > 0 && !slice_eq_nocase(language, SLICE("javascript"))) {
+        struct place_quote quote = place_quote(language);
+        transformation->missing =
+            arena_printf(reader->draft->arena, "it is written in %s; only javascript runs here", quote.text).ptr;
+        return OK;
+    }
+    if (transformation->code.len == 0) {
+        return find_code(reader, entry, id, transformation);
+    }
+    transformation->place = arena_printf(reader->draft->arena, "%s %s.code", reader->draft->file, entry->path.text);
+    return OK;
+}
+
+/* The first of a destination's list: the original looks at no other. A version is one transformation, whoever names it.
+ */
+static enum err read_transformation(
+    const struct reader *reader, const struct entry *owner, const struct transformation **ret_transformation) {
+    uint32_t list = JSON_ABSENT;
+    enum err e = get_node(reader, owner, "transformations", JSON_ARRAY, &list);
+    uint32_t first = e == OK && list != JSON_ABSENT ? json_first(reader->doc, list) : JSON_ABSENT;
+    if (first == JSON_ABSENT) {
+        return e;
+    }
+    struct entry entry = {first, place_path("%s.transformations[0]", owner->path.text)};
+    struct transformation read = {
+        .libraries = reader->libraries, .library_count = reader->library_count, .credentials = reader->credentials};
+    struct slice id = SLICE_NONE;
+    e = check_object(reader, &entry);
+    e = e == OK ? get_text(reader, &entry, "id", &id) : e;
+    e = e == OK ? get_text(reader, &entry, "versionId", &read.version_id) : e;
+    e = e == OK ? get_text(reader, &entry, "name", &read.name) : e;
+    if (e != OK) {
+        return e;
+    }
+    read.id = id.len > 0 ? id : read.version_id;
+    if (read.id.len == 0 || read.id.len > WORKSPACE_ID_MAX) {
+        return draft_fail(reader->draft, ERR_INVALID, mark_of(reader, first), entry.path.text,
+            "needs an id or versionId of at most %d bytes", WORKSPACE_ID_MAX);
+    }
+    read.name = read.name.len > 0 ? read.name : read.id;
+    *ret_transformation = draft_transformation_find(reader->draft, read.id);
+    if (*ret_transformation != NULL && slice_eq((*ret_transformation)->version_id, read.version_id)) {
+        return OK;
+    }
+    if (*ret_transformation != NULL) { /* another version of it, elsewhere */
+        read.id = read.version_id;
+        *ret_transformation = draft_transformation_find(reader->draft, read.id);
+    }
+    if (*ret_transformation != NULL) {
+        return OK;
+    }
+    e = read_code(reader, &entry, id, &read);
+    *ret_transformation = e == OK ? draft_transformation_add(reader->draft, &read) : NULL;
+    return e;
+}
+
+/* ---- destinations ---- */
 
 /* The first copy with this id makes the destination, a later one is only a connection. */
 static enum err read_destination(const struct reader *reader, const struct entry *entry, const struct entry *config,
@@ -202,6 +311,7 @@ static enum err read_destination(const struct reader *reader, const struct entry
     e = e == OK ? get_bool(reader, entry, "enabled", /* absent */ false, &destination.enabled) : e;
     e = e == OK ? read_definition(reader, entry, &destination, config->node) : e;
     e = e == OK ? get_config(reader, config->node, config->path.text, &destination.config) : e;
+    e = e == OK ? read_transformation(reader, entry, &destination.transformation) : e;
     if (e != OK) {
         return e;
     }
@@ -230,7 +340,8 @@ static enum err read_copy(const struct reader *reader, const struct entry *entry
     struct draft_connection *connection = draft_connection_add(reader->draft, source, destination);
     connection->enabled = connected;
     connection->cloud = processed && draft_is_cloud(reader->doc, config.node, source->source.type);
-    return OK;
+    connection->transformation = NULL; /* each copy speaks for itself */
+    return read_transformation(reader, entry, &connection->transformation);
 }
 
 /* ---- sources ---- */
@@ -243,20 +354,12 @@ static enum err read_source_fields(const struct reader *reader, const struct ent
     e = e == OK ? get_text(reader, entry, "writeKey", &source->write_key) : e;
     e = e == OK ? get_bool(reader, entry, "enabled", /* absent */ false, &source->enabled) : e;
     e = e == OK ? get_entry(reader, entry, "sourceDefinition", &definition) : e;
+    e = e == OK ? get_text(reader, &definition, "id", &source->definition_id) : e;
     e = e == OK ? get_text(reader, &definition, "name", &source->definition) : e;
     e = e == OK ? get_text(reader, &definition, "category", &source->category) : e;
     e = e == OK ? get_text(reader, &definition, "type", &source->type) : e;
     e = e == OK ? get_node(reader, entry, "config", JSON_OBJECT, &config) : e;
     return e == OK ? get_config(reader, config, entry->path.text, &source->config) : e;
-}
-
-static enum err check_object(const struct reader *reader, const struct entry *entry) {
-    if (json_is(reader->doc, entry->node, JSON_OBJECT)) {
-        return OK;
-    }
-    struct place_quote quote = place_quote(json_raw(reader->doc, entry->node));
-    return draft_fail(reader->draft, ERR_INVALID, mark_of(reader, entry->node), entry->path.text,
-        "must be an object, not %s", quote.text);
 }
 
 static enum err read_source(const struct reader *reader, const struct entry *entry) {
@@ -322,14 +425,88 @@ static enum err read_connections(const struct reader *reader, const struct entry
     return e;
 }
 
+/* ---- what all transformations share ---- */
+
+static enum err read_library(
+    const struct reader *reader, const struct entry *entry, struct transformation_library *ret_library) {
+    enum err e = check_object(reader, entry);
+    e = e == OK ? get_text(reader, entry, "name", &ret_library->name) : e;
+    e = e == OK ? get_text(reader, entry, "code", &ret_library->code) : e;
+    ret_library->place = arena_printf(reader->draft->arena, "%s %s.code", reader->draft->file, entry->path.text);
+    return e;
+}
+
+/* Those of `libraries` that have code here, and those of the folder. The code imports them by name. */
+static enum err read_libraries(struct reader *reader, const struct entry *root) {
+    const struct transformation_library *files = NULL;
+    size_t file_count = 0, index = 0;
+    uint32_t list = JSON_ABSENT;
+    struct errinfo why = {.text = ""};
+    enum err e = get_node(reader, root, "libraries", JSON_ARRAY, &list);
+    if (e != OK) {
+        return e;
+    }
+    e = draft_code_folder(reader->draft, "transformations/libraries", &files, &file_count, &why);
+    if (e != OK) {
+        return draft_fail(reader->draft, e, 0, "libraries", "%s: %s", why.path, why.text);
+    }
+    size_t room = file_count + (list != JSON_ABSENT ? json_count(reader->doc, list) : 0);
+    struct transformation_library *all = ARENA_ARRAY(reader->draft->arena, struct transformation_library, room + 1);
+    uint32_t node = list != JSON_ABSENT ? json_first(reader->doc, list) : JSON_ABSENT;
+    for (; node != JSON_ABSENT && e == OK; node = json_after(reader->doc, list, node)) {
+        struct entry entry = {node, place_path("libraries[%zu]", index++)};
+        struct transformation_library *library = &all[reader->library_count];
+        e = read_library(reader, &entry, library);
+        reader->library_count += e == OK && library->name.len > 0 && library->code.len > 0;
+    }
+    for (size_t i = 0; i < file_count; i++) {
+        all[reader->library_count++] = files[i];
+    }
+    reader->libraries = all;
+    return e;
+}
+
+/* A map of {key, value, isSecret} by id -> a list of {key, value}. */
+static enum err read_credentials(struct reader *reader, const struct entry *root) {
+    uint32_t map = JSON_ABSENT;
+    struct buf text;
+    struct json_writer json;
+    enum err e = get_node(reader, root, "credentials", JSON_OBJECT, &map);
+    if (e != OK || map == JSON_ABSENT) {
+        return e;
+    }
+    buf_init(&text, WORKSPACE_CONFIG_MAX);
+    json_writer_init(&json, &text);
+    json_write_array(&json);
+    for (uint32_t key = json_first(reader->doc, map); key != JSON_ABSENT && e == OK;
+         key = json_after(reader->doc, map, key)) {
+        struct place_quote quote = place_quote(json_string(reader->doc, key, reader->draft->arena));
+        struct entry entry = {key + 1, place_path("credentials.%s", quote.text)};
+        struct slice name = SLICE_NONE, value = SLICE_NONE;
+        e = check_object(reader, &entry);
+        e = e == OK ? get_text(reader, &entry, "key", &name) : e;
+        e = e == OK ? get_text(reader, &entry, "value", &value) : e;
+        json_write_object(&json);
+        json_put_string(&json, "key", name);
+        json_put_string(&json, "value", value);
+        json_write_end(&json);
+    }
+    json_write_end(&json);
+    reader->credentials = arena_dup(reader->draft->arena, buf_slice(&text));
+    buf_fini(&text);
+    return e;
+}
+
 enum err workspace_json_read(struct draft *draft, const struct json_doc *doc) {
     draft->place = place_of_mark;
     draft->strict = false;
-    struct reader reader = {draft, doc};
+    struct reader reader = {.draft = draft, .doc = doc};
     struct entry root = {0, {""}};
     uint32_t list = JSON_ABSENT;
     enum err e = check_object(&reader, &root);
     e = e == OK ? get_text(&reader, &root, "workspaceId", &draft->workspace->info.id) : e;
+    e = e == OK ? read_libraries(&reader, &root) : e;
+    e = e == OK ? read_credentials(&reader, &root) : e;
     e = e == OK ? get_node(&reader, &root, "sources", JSON_ARRAY, &list) : e;
     draft->workspace->info.name = draft->workspace->info.id;
     size_t index = 0;

@@ -1,8 +1,7 @@
 /* workspace.yaml -> draft. The schema is the tables of fields below; docs/workspace.md explains it. */
 #include <stdlib.h>
 
-#include "model/workspace_build.h"
-#include "model/ytree.h"
+#include "model/workspace_yaml_code.h"
 
 #define VERSION 1
 #define RATE_MAX 1000000.0 /* requests per second */
@@ -12,12 +11,22 @@ struct reader {
     struct ytree tree;
     struct json_parser *parser; /* of one config at a time */
     struct buf json;            /* that config */
+    struct yaml_code code;      /* what workspace_yaml_code.c needs of these */
 };
 
-enum { ROOT_VERSION, ROOT_WORKSPACE, ROOT_SOURCES, ROOT_DESTINATIONS, ROOT_CONNECTIONS, ROOT_COUNT };
+enum {
+    ROOT_VERSION,
+    ROOT_WORKSPACE,
+    ROOT_TRANSFORMATIONS,
+    ROOT_SOURCES,
+    ROOT_DESTINATIONS,
+    ROOT_CONNECTIONS,
+    ROOT_COUNT
+};
 static const struct ytree_field root_fields[ROOT_COUNT] = {
     {"version", YTREE_WANT_SCALAR, true, 0},
     {"workspace", YTREE_WANT_MAP, true, 0},
+    {"transformations", YTREE_WANT_LIST, false, 0},
     {"sources", YTREE_WANT_LIST, false, 0},
     {"destinations", YTREE_WANT_LIST, false, 0},
     {"connections", YTREE_WANT_LIST, false, 0},
@@ -58,6 +67,8 @@ enum {
     DESTINATION_ENABLED,
     DESTINATION_CONFIG,
     DESTINATION_DELIVERY,
+    DESTINATION_TRANSFORMATION,
+    DESTINATION_ON_ERROR,
     DESTINATION_COUNT
 };
 static const struct ytree_field destination_fields[DESTINATION_COUNT] = {
@@ -67,13 +78,24 @@ static const struct ytree_field destination_fields[DESTINATION_COUNT] = {
     {"enabled", YTREE_WANT_BOOL, false, 0},
     {"config", YTREE_WANT_MAP, false, 0},
     {"delivery", YTREE_WANT_MAP, false, 0},
+    {"transformation", YTREE_WANT_TEXT, false, WORKSPACE_ID_MAX},
+    {"on_error", YTREE_WANT_TEXT, false, WORKSPACE_ID_MAX},
 };
 
-enum { CONNECTION_FROM, CONNECTION_TO, CONNECTION_ENABLED, CONNECTION_COUNT };
+enum {
+    CONNECTION_FROM,
+    CONNECTION_TO,
+    CONNECTION_ENABLED,
+    CONNECTION_TRANSFORMATION,
+    CONNECTION_ON_ERROR,
+    CONNECTION_COUNT
+};
 static const struct ytree_field connection_fields[CONNECTION_COUNT] = {
     {"from", YTREE_WANT_TEXT, true, WORKSPACE_ID_MAX},
     {"to", YTREE_WANT_TEXT, true, WORKSPACE_ID_MAX},
     {"enabled", YTREE_WANT_BOOL, false, 0},
+    {"transformation", YTREE_WANT_TEXT, false, WORKSPACE_ID_MAX},
+    {"on_error", YTREE_WANT_TEXT, false, WORKSPACE_ID_MAX},
 };
 
 /* The `delivery:` block, as knobs: the same forms, ranges and messages as in sluice.yaml. */
@@ -261,6 +283,8 @@ static enum err read_destination(struct reader *reader, const struct ytree_node 
     e = write_config(reader, field[DESTINATION_CONFIG], &destination.config);
     e = e == OK ? read_delivery(reader, field[DESTINATION_DELIVERY], path, &destination.rules) : e;
     e = e == OK ? read_settings(reader, &destination, map, field[DESTINATION_CONFIG], path) : e;
+    const struct yaml_code_choice choice = {field[DESTINATION_TRANSFORMATION], field[DESTINATION_ON_ERROR], path};
+    e = e == OK ? yaml_code_choose(&reader->code, &choice, &destination.transformation, &destination.on_error) : e;
     if (e != OK) {
         return e;
     }
@@ -325,7 +349,12 @@ static enum err read_connection(struct reader *reader, const struct ytree_node *
     struct draft_connection *added = draft_connection_add(reader->draft, source, destination);
     added->enabled = ytree_bool(field[CONNECTION_ENABLED], true);
     added->cloud = draft_is_cloud(&doc, 0, source->source.type);
-    return OK;
+    const struct yaml_code_choice choice = {field[CONNECTION_TRANSFORMATION], field[CONNECTION_ON_ERROR], path};
+    return yaml_code_choose(&reader->code, &choice, &added->transformation, &added->on_error);
+}
+
+static enum err read_transformation(struct reader *reader, const struct ytree_node *map, const char *path) {
+    return yaml_code_read(&reader->code, map, path);
 }
 
 static enum err read_list(struct reader *reader, const struct ytree_node *list, const char *name,
@@ -373,6 +402,7 @@ static enum err read_root(struct reader *reader) {
     const struct ytree_node *root[ROOT_COUNT];
     e = ytree_fields(&reader->tree, reader->tree.root, "", root_fields, ROOT_COUNT, root);
     e = e == OK ? read_head(reader, root) : e;
+    e = e == OK ? read_list(reader, root[ROOT_TRANSFORMATIONS], "transformations", read_transformation) : e;
     e = e == OK ? read_list(reader, root[ROOT_SOURCES], "sources", read_source) : e;
     e = e == OK ? read_list(reader, root[ROOT_DESTINATIONS], "destinations", read_destination) : e;
     return e == OK ? read_list(reader, root[ROOT_CONNECTIONS], "connections", read_connection) : e;
@@ -384,7 +414,13 @@ enum err workspace_yaml_read(struct draft *draft) {
     struct arena scratch;
     arena_init(&scratch, 16384, 0);
     struct reader reader = {.draft = draft, .parser = json_parser_new(YTREE_DEPTH_MAX)};
-    reader.tree = (struct ytree){.arena = &scratch, .file = draft->file, .why = draft->why, .environment = true};
+    reader.tree = (struct ytree){.arena = &scratch,
+        .file = draft->file,
+        .why = draft->why,
+        .environment = true,
+        .verbatim_under = "transformations",
+        .verbatim_key = "code"};
+    reader.code = (struct yaml_code){draft, &reader.tree};
     buf_init(&reader.json, WORKSPACE_CONFIG_MAX);
     enum err e = read_root(&reader);
     buf_fini(&reader.json);

@@ -177,6 +177,16 @@ static enum err check_tag(struct build *b, const yaml_event_t *event, const yaml
         "the tag '%s' is not supported", quote.text);
 }
 
+static bool is_verbatim(const struct build *b) {
+    const struct ytree *tree = b->tree;
+    if (tree->verbatim_key == NULL || b->depth < 2 || b->stack[0].node->last == NULL) {
+        return false;
+    }
+    const struct ytree_item *item = b->stack[b->depth - 1].item;
+    return item != NULL && slice_eq(item->key, slice_cstr(tree->verbatim_key)) &&
+        slice_eq(b->stack[0].node->last->key, slice_cstr(tree->verbatim_under));
+}
+
 static enum err on_scalar(struct build *b, const yaml_event_t *event) {
     enum err e = check_tag(b, event, event->data.scalar.tag, YAML_STR_TAG);
     if (e == OK) {
@@ -192,7 +202,7 @@ static enum err on_scalar(struct build *b, const yaml_event_t *event) {
     if (event->data.scalar.plain_implicit && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
         node->kind = ytree_scalar_kind(node->text);
     }
-    if (node->kind == YTREE_STRING && b->tree->environment) {
+    if (node->kind == YTREE_STRING && b->tree->environment && !is_verbatim(b)) {
         e = expand_text(b, event, node);
     }
     if (e != OK) {

@@ -40,7 +40,9 @@ struct ytree {
     struct arena *arena;
     const char *file;
     struct errinfo *why;
-    bool environment;              /* replace ${NAME} in string values; $${ stands for ${ */
+    bool environment; /* replace ${NAME} in string values; $${ stands for ${ */
+    /* Values of this key anywhere below that key of the document are left as they are: code. NULL = none. */
+    const char *verbatim_under, *verbatim_key;
     const struct ytree_node *root; /* NULL kind for an empty document */
 };
 

@@ -121,6 +121,9 @@ static enum err read_check(struct slice text, struct errinfo *why) {
 
 enum err transform_version_check(
     struct transform *transform, struct transform_version *version, struct buf *ret_info, struct errinfo *why) {
+    if (ret_info == NULL && atomic_load(&version->compiles)) {
+        return OK;
+    }
     struct buf own;
     struct check check = {.msg = {.on_msg = on_check}, .transform = transform, .version = version, .info = &own};
     buf_init(&own, 0);
@@ -131,6 +134,9 @@ enum err transform_version_check(
     }
     sem_destroy(&check.done);
     enum err e = check.err != OK ? err_why(check.err, why, "", "%s", check.text) : read_check(buf_slice(&own), why);
+    if (e == OK) {
+        atomic_store(&version->compiles, true);
+    }
     if (ret_info != NULL) {
         buf_append(ret_info, buf_slice(&own));
     }

@@ -57,8 +57,8 @@ struct transform_code {
     size_t library_count;
 };
 
-/* One reference, for the caller. Everything is copied. Two versions of one content are told to be equal by
- * transform_version_hash. thread: any. */
+/* One reference, for the caller. Everything is copied. One content is one version, as long as somebody holds it; the
+ * hash of it is transform_version_hash. thread: any. */
 struct transform_version *transform_version_new(struct transform *transform, const struct transform_code *code);
 struct transform_version *transform_version_hold(struct transform_version *version);
 void transform_version_release(struct transform_version *version); /* takes NULL */
@@ -67,7 +67,8 @@ struct hash128 transform_version_hash(const struct transform_version *version);
 /* Compiles it in a worker. ERR_INVALID: `why->path` is "file:line:column", `why->text` the error, followed by the line
  * of code and a caret on lines of their own. `ret_info` (NULL allowed) gets
  * {"imports":{module:[names]},"exports":[names]}; refusals too: {"refused":{kind, file, line, column, text, code,
- * caret}}. thread: any but a loop's; blocks. */
+ * caret}}. A version that was found good is not compiled again, unless `ret_info` is wanted. thread: any but a loop's;
+ * blocks. */
 MUST enum err transform_version_check(
     struct transform *transform, struct transform_version *version, struct buf *ret_info, struct errinfo *why);
 

@@ -24,10 +24,12 @@ struct transform_stat {
 };
 
 struct transform_version {
-    _Atomic uint32_t references;
+    struct transform_version *next; /* of those that live (version.c), whose lock is also that of references */
+    uint32_t references;
     uint32_t id;
     struct hash128 hash;
     struct buf load;       /* text of the LOAD frame */
+    _Atomic bool compiles; /* a check found so */
     _Atomic bool polluter; /* it changes built-ins while events run: each event gets a context of its own */
 };
 
