@@ -61,9 +61,31 @@ enum err draft_code_file(
     return e;
 }
 
-static int is_code(const struct dirent *entry) {
-    size_t len = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && len > 3 && strcmp(entry->d_name + len - 3, ".js") == 0;
+static bool is_code(const char *name) {
+    size_t len = strlen(name);
+    return name[0] != '.' && len > 3 && strcmp(name + len - 3, ".js") == 0;
+}
+
+static int by_name(const void *left, const void *right) {
+    const char *const *a = left;
+    const char *const *b = right;
+    return strcmp(*a, *b);
+}
+
+/* Names of the code files there, sorted: the order is part of a version. */
+static size_t list_folder(struct draft *draft, const char *path, const char **out, size_t room) {
+    DIR *folder = opendir(path);
+    size_t count = 0;
+    for (struct dirent *entry = NULL; folder != NULL && count < room && (entry = readdir(folder)) != NULL;) {
+        if (is_code(entry->d_name)) {
+            out[count++] = arena_dup(draft->arena, slice_cstr(entry->d_name)).ptr;
+        }
+    }
+    if (folder != NULL) {
+        closedir(folder);
+    }
+    qsort(out, count, sizeof *out, by_name);
+    return count;
 }
 
 static enum err read_library(struct draft *draft, const char *folder, const char *name,
@@ -79,21 +101,21 @@ static enum err read_library(struct draft *draft, const char *folder, const char
 enum err draft_code_folder(struct draft *draft, const char *relative,
     const struct transformation_library **ret_libraries, size_t *ret_count, struct errinfo *why) {
     char path[PATH_SIZE];
-    struct dirent **entries = NULL;
+    const char *names[WORKSPACE_LIBRARIES_MAX + 1];
     *ret_count = 0;
-    int count = join(draft, slice_cstr(relative), path) ? scandir(path, &entries, is_code, alphasort) : -1;
-    if (count < 0) {
+    if (!join(draft, slice_cstr(relative), path)) {
         return OK;
     }
-    struct transformation_library *libraries =
-        ARENA_ARRAY(draft->arena, struct transformation_library, (size_t)count + 1);
-    enum err e = OK;
-    for (int i = 0; i < count; i++) {
-        e = e == OK ? read_library(draft, relative, entries[i]->d_name, &libraries[i], why) : e;
-        free(entries[i]); /* scandir's own memory */
+    size_t count = list_folder(draft, path, names, COUNT_OF(names));
+    if (count > WORKSPACE_LIBRARIES_MAX) {
+        return err_why(ERR_TOO_LARGE, why, path, "it has more than %d libraries", WORKSPACE_LIBRARIES_MAX);
     }
-    free(entries);
+    struct transformation_library *libraries = ARENA_ARRAY(draft->arena, struct transformation_library, count + 1);
+    enum err e = OK;
+    for (size_t i = 0; i < count && e == OK; i++) {
+        e = read_library(draft, relative, names[i], &libraries[i], why);
+    }
     *ret_libraries = libraries;
-    *ret_count = (size_t)count;
+    *ret_count = count;
     return e;
 }
