@@ -52,6 +52,7 @@ struct local {
 
     _Atomic uint64_t head, tail;
     _Atomic uint64_t log_bytes; /* used by segments */
+    _Atomic uint64_t disk_room; /* above store.disk_reserve when the keeper last looked */
     pthread_mutex_t pressure_lock;
     unsigned pressure;      /* under pressure_lock: enum local_pressure; set by the writer, cleared by the keeper */
     uint64_t segment_bytes; /* at which to roll: store.segment_bytes, or less if store.log_bytes is small */

@@ -168,7 +168,10 @@ void local_disk_check(struct local *local) {
     if (left < 0) {
         (void)local_io(local, (int)left, "statvfs", 0); /* not known: as before */
     } else {
+        uint64_t free_bytes = (uint64_t)left;
+        uint64_t reserve = local->conf.disk_reserve;
         stat_set(&local->store.stat.free, left);
+        atomic_store_explicit(&local->disk_room, free_bytes > reserve ? free_bytes - reserve : 0, memory_order_relaxed);
         local_pressure_set(local, LOCAL_PRESSURE_DISK, (uint64_t)left < local->conf.disk_reserve);
     }
     if (atomic_load_explicit(&local->log_bytes, memory_order_relaxed) >= local->conf.log_bytes) {

@@ -13,6 +13,7 @@
 #define SEGMENT_PAIRS_MAX (1u << 20)
 #define SEGMENT_RECORDS_MAX (1u << 20) /* 32 MiB of entries in memory */
 #define DISK_CHECK_NS UINT64_C(1000000000)
+#define DISK_CHECK_SHARE 4 /* of the room above the reserve: so much written asks for a look, too */
 #define NS_PER_US 1000u
 #define EARLY_ROLL_BYTES (UINT64_C(1) << 20) /* less is not worth a segment of its own */
 #define SPARE_WANTED_SHARE 4u                /* of a prepared segment, once used, the next one is begun */
@@ -334,8 +335,11 @@ static void count_group(struct local *local, const struct group *group, uint64_t
     if (!writer->prepared || local_segment_end(writer->active) > writer->limit / SPARE_WANTED_SHARE) {
         local_spare_want(local, now);
     }
-    if (now - writer->disk_checked_ns > DISK_CHECK_NS) {
+    uint64_t room = atomic_load_explicit(&local->disk_room, memory_order_relaxed);
+    writer->disk_unchecked += group->written;
+    if (now - writer->disk_checked_ns > DISK_CHECK_NS || writer->disk_unchecked > room / DISK_CHECK_SHARE) {
         writer->disk_checked_ns = now;
+        writer->disk_unchecked = 0;
         local_keeper_ask(local, LOCAL_KEEP_DISK);
     }
 }

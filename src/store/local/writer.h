@@ -38,6 +38,7 @@ struct local_writer {
     struct iovec *runs;
     size_t run_count, run_cap;
     uint64_t disk_checked_ns;
+    uint64_t disk_unchecked; /* bytes written since */
     struct local_dedup dedup;
 };
 
