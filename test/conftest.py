@@ -36,9 +36,11 @@ def serve(tmp_path):
     """A factory of started servers, each over its own directory; killed at the end if still running."""
     made = []
 
-    def make(workspace_doc, clock=False, env=None, faults=None, **start):
+    def make(workspace_doc, clock=False, env=None, faults=None, before=None, **start):
         directory = tmp_path / f"server{len(made)}"
         directory.mkdir()
+        if before:
+            before(directory)  # puts files there
         server = Sluice(directory, workspace_doc, clock=clock, env=env)
         made.append(server)
         return server.start(faults=faults, **start)
