@@ -1,5 +1,6 @@
 /* sluice stat: one screen from GET /v0/stat. */
 #include <stdio.h>
+#include <time.h>
 
 #include "cli/ask.h"
 #include "cli/cli.h"
@@ -91,23 +92,39 @@ static void print_destinations(struct answer *answer, struct buf *out) {
     show_table_fini(&table);
 }
 
-int verb_stat(const struct args *args) {
-    struct answer answer;
+/* False: nobody reads any more. */
+static bool print_stat(const struct args *args, struct answer *answer) {
+    static const char home_and_clear[] = "\033[H\033[2J";
     struct buf out;
-    int code = ask(args, "GET", "/v0/stat", &answer);
     buf_init(&out, 0);
-    if (code == EXIT_OK && args_has(args, OPTION_JSON)) {
-        buf_append(&out, buf_slice(&answer.body));
+    if (args_has(args, OPTION_JSON)) {
+        buf_append(&out, buf_slice(&answer->body));
         buf_append_byte(&out, '\n');
-    } else if (code == EXIT_OK) {
-        print_head(&answer, &out);
-        print_gateway(&answer, &out);
-        print_store(&answer, &out);
+    } else {
+        if (args_has(args, OPTION_WATCH) && show_colour_wanted()) { /* a terminal: one screen that changes */
+            buf_append(&out, slice_cstr(home_and_clear));
+        }
+        print_head(answer, &out);
+        print_gateway(answer, &out);
+        print_store(answer, &out);
         buf_append_byte(&out, '\n');
-        print_destinations(&answer, &out);
+        print_destinations(answer, &out);
     }
-    (void)show_flush(&out); /* nobody reads: nothing to do about it */
+    bool read = show_flush(&out);
     buf_fini(&out);
-    answer_fini(&answer);
-    return code;
+    return read;
+}
+
+int verb_stat(const struct args *args) {
+    static const struct timespec second = {.tv_sec = 1};
+    for (;;) {
+        struct answer answer;
+        int code = ask(args, "GET", "/v0/stat", &answer);
+        bool read = code == EXIT_OK && print_stat(args, &answer);
+        answer_fini(&answer);
+        if (!read || !args_has(args, OPTION_WATCH)) {
+            return code;
+        }
+        (void)nanosleep(&second, NULL); /* a signal ends us anyway */
+    }
 }

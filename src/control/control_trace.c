@@ -207,7 +207,7 @@ enum err route_trace(struct control_job *job) {
     if (e == OK && count == 0) {
         return err_why(ERR_NOT_FOUND, &job->why, "",
             "no event with messageId \"%.*s\" is in the log, which begins at offset %lu; events that every destination has "
-            "ended are kept for store.keep",
+            "ended are kept for store.keep; of requests that were refused `sluice tail --outcome rejected` says why",
             (int)(job->id.len < 128 ? job->id.len : 128), job->id.ptr, (unsigned long)store_tail(deps->store));
     }
     e = e == OK ? delivery_list(deps->delivery, &job->arena, &trace.destinations, &trace.destination_count) : e;

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 from sink import Answer, script
-from sluice import BINARY, DiedAtStart, Sluice, webhook, workspace
+from sluice import BINARY, DEADLINE_S, DiedAtStart, Sluice, webhook, workspace
 
 
 def test_an_event_that_was_acknowledged_arrives_at_the_webhook_once(serve, sink):
@@ -216,3 +216,12 @@ def test_version_tells_the_version_and_what_clients_look_for(serve, sink):
     assert status == 200 and document["Features"] == ["gzip-req-payload"]
     told = subprocess.run([str(BINARY), "version"], capture_output=True, check=True).stdout.decode()
     assert told.split()[-1] == document["Version"]
+
+
+def test_watching_the_counters_prints_them_again_until_nobody_reads(serve, sink):
+    server = serve(workspace([webhook("hook", sink.url)]))
+    with subprocess.Popen([str(BINARY), "stat", "--watch", "--json", "--data", str(server.data)], stdout=subprocess.PIPE, text=True) as watcher:
+        first, second = (json.loads(watcher.stdout.readline()) for _ in range(2))
+        watcher.stdout.close()
+        assert watcher.wait(DEADLINE_S) == 0
+    assert first["pid"] == second["pid"] == server.process.pid
