@@ -23,7 +23,7 @@ COMMON := $(MODE) $(HARDEN) -fPIE -fno-omit-frame-pointer -D_GNU_SOURCE -Isrc
 CFLAGS_ALL = -std=gnu17 $(WARN_C) $(COMMON) -fno-strict-aliasing -isystem $(LLHTTP)/include/llhttp -isystem $(JSC) $(CFLAGS)
 CXXFLAGS_ALL = -std=c++17 $(WARN) $(COMMON) -fno-exceptions -fno-rtti $(CXXFLAGS)
 LDFLAGS_ALL = $(MODE) -pie -Wl,-z,relro,-z,now $(LDFLAGS)
-LIBS := -luv -lcurl -lsimdjson -ldeflate -lz -lxxhash -lyaml -lcrypto -lseccomp -lpthread -lstdc++ -lm
+LIBS := -luv -lcurl -lsimdjson -ldeflate -lz -lxxhash -lyaml -lcrypto -lseccomp -lmaxminddb -lpthread -lstdc++ -lm
 
 # Debian's node-llhttp ships the parser as C sources
 LLHTTP := /usr/share

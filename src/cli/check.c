@@ -188,6 +188,7 @@ static int check(struct report *report, const struct args *args) {
     struct errinfo why = {.at = 0};
     struct workspace *workspace = NULL;
     enum err e = conf_load(&conf, args, &why);
+    e = e == OK ? transform_conf_check(&conf.transform, &why) : e;
     e = e == OK ? destination_load_folder(conf.destination.folder, &why) : e;
     if (e == OK) {
         /* arena_dup leaves a NUL behind every text */

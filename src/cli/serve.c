@@ -157,6 +157,7 @@ static enum err start_process(struct server *server, struct errinfo *why) {
     }
     server->exit = EXIT_CONFIG;
     enum err e = conf_load(&server->conf, server->args, why);
+    e = e == OK ? transform_conf_check(&server->conf.transform, why) : e;
     e = e == OK && faults != NULL ? fault_arm(slice_cstr(faults), why) : e;
     e = e == OK ? start_clock(server, why) : e;
     if (e != OK) {

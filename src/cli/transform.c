@@ -114,7 +114,7 @@ int verb_transform(const struct args *args) {
             continue;
         }
         int code = EXIT_CONFIG;
-        if (conf_load(&conf, args, &why) == OK) {
+        if (conf_load(&conf, args, &why) == OK && transform_conf_check(&conf.transform, &why) == OK) {
             log_setup((enum log_level)conf.log.level, /* as_json: */ conf.log.format != 0);
             code = nouns[i].run(args, &conf.transform);
         } else {

@@ -268,6 +268,30 @@ static bool is_address(struct slice text) {
     return inet_pton(AF_INET, copy, bytes) == 1 || inet_pton(AF_INET6, copy, bytes) == 1;
 }
 
+/* From the database, which is opened when it is first asked. */
+static void answer_from_database(struct ask *ask, struct slice ip) {
+    struct transform *transform = ask->transform;
+    struct errinfo why = {.at = 0};
+    if (transform->geo == NULL && geo_open(transform->conf.geo_database.ptr, &transform->geo, &why) != OK) {
+        answer_error(ask, "transform.geo_database: ", why.text);
+        return;
+    }
+    struct buf out;
+    struct json_writer json;
+    buf_init(&out, 0);
+    json_writer_init(&json, &out);
+    json_write_object(&json);
+    json_write_key(&json, SLICE("value"));
+    enum err e = geo_write(transform->geo, arena_dup(&ask->arena, ip).ptr, &json);
+    if (e == OK) {
+        json_write_end(&json);
+        transform_ask_answer(&ask->public, buf_slice(&out));
+    } else {
+        answer_error(ask, "the geolocation database cannot be read: ", err_text(e));
+    }
+    buf_fini(&out);
+}
+
 void geolocation_begin(struct ask *ask, const struct json_doc *doc, uint32_t parameters) {
     const struct transform_conf *conf = &ask->transform->conf;
     uint32_t at = json_first(doc, parameters);
@@ -278,6 +302,10 @@ void geolocation_begin(struct ask *ask, const struct json_doc *doc, uint32_t par
     }
     if (!is_address(ip)) {
         answer_error(ask, "invalid ip address", "");
+        return;
+    }
+    if (conf->geo_database.len > 0) {
+        answer_from_database(ask, ip);
         return;
     }
     if (conf->geolocation_url.len == 0) {

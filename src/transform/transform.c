@@ -146,11 +146,23 @@ enum err transform_version_check(
 
 /* ---- life ---- */
 
+enum err transform_conf_check(const struct transform_conf *conf, struct errinfo *why) {
+    struct errinfo inner = {.at = 0};
+    struct geo *geo = NULL;
+    if (conf->geo_database.len == 0) {
+        return OK;
+    }
+    enum err e = geo_open(conf->geo_database.ptr, &geo, &inner); /* a knob's text is a C string */
+    geo_close(geo);
+    return e == OK ? OK : err_why(e, why, "transform.geo_database", "%s: %s", inner.path, inner.text);
+}
+
 struct transform *transform_new(const struct transform_conf *conf, const struct transform_deps *deps) {
     struct transform *transform = mem_alloc(sizeof *transform);
     arena_init(&transform->arena, 0, 0);
     transform->conf = *conf;
     transform->conf.geolocation_url = arena_dup(&transform->arena, conf->geolocation_url);
+    transform->conf.geo_database = arena_dup(&transform->arena, conf->geo_database);
     transform->deps = *deps;
     if (deps->program != NULL) {
         transform->deps.program = arena_dup(&transform->arena, slice_cstr(deps->program)).ptr;
@@ -199,6 +211,7 @@ void transform_free(struct transform *transform) {
     loop_join(transform->loop);
     loop_free(transform->loop);
     stat_group_remove(&transform->stat_group);
+    geo_close(transform->geo);
     json_parser_free(transform->parser);
     arena_fini(&transform->arena);
     mem_free(transform);

@@ -29,6 +29,8 @@ struct transform_deps {
     const char *program; /* run as `program worker`; NULL = this one */
 };
 
+/* What a knob names that can be wrong: the geolocation database. */
+MUST enum err transform_conf_check(const struct transform_conf *conf, struct errinfo *why);
 /* Starts the loop's thread, no worker. `conf` and `deps` are copied. */
 struct transform *transform_new(const struct transform_conf *conf, const struct transform_deps *deps);
 /* Ends all workers; calls in flight end with ERR_CLOSED, whose on_done still run on their loops. No version may be

@@ -13,6 +13,7 @@
 #include "base/stat.h"
 #include "http/client.h"
 #include "transform/frame.h"
+#include "transform/geo.h"
 #include "transform/process.h"
 #include "transform/transform.h"
 #include "json/json.h"
@@ -165,6 +166,7 @@ struct transform {
     struct stat_group stat_group;
     struct json_parser *parser;
     struct http_client *client; /* NULL until the first fetch */
+    struct geo *geo;            /* NULL until the first geolocation */
     struct job *queue, **queue_tail;
     size_t queued;
     struct hand *hands;
