@@ -61,6 +61,16 @@ export function first(value, paths) {
     return undefined;
 }
 
+// The same JSON; the order of members is no difference.
+export function equal(a, b) {
+    if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
+        return a === b;
+    }
+    const keys = Object.keys(a);
+    return Array.isArray(a) === Array.isArray(b) && keys.length === Object.keys(b).length
+        && keys.every((key) => Object.hasOwn(b, key) && equal(a[key], b[key]));
+}
+
 export function copy(value) {
     return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }
