@@ -186,7 +186,8 @@ const STATES = ['subscribed', 'unsubscribed'];
 
 // https://www.braze.com/docs/api/endpoints/subscription_groups/post_update_user_subscription_group_status_v2/
 function subscription({ message, draft }, config) {
-    const entry = draft.body;
+    const id = externalIdOf(message);
+    const entry = { ...draft.body, ...(id && { external_ids: [String(id)] }) };
     if (!STATES.includes(entry.subscription_state)) {
         throw new Dead('the trait subscriptionState must be subscribed or unsubscribed');
     }
