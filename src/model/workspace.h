@@ -79,6 +79,8 @@ struct connection {
     const struct destination *destination;
     bool enabled;
     bool cloud;                                  /* false: device mode for this source, we must not deliver */
+    const struct slice *hybrid_types;            /* hybrid mode: of these event types only; NULL = all */
+    size_t hybrid_type_count;
     const struct transformation *transformation; /* its own, else the destination's; NULL = none */
     enum on_error on_error;
 };

@@ -208,6 +208,8 @@ static void freeze_connections(struct draft *draft) {
             .destination = &from->destination->destination,
             .enabled = from->enabled,
             .cloud = from->cloud,
+            .hybrid_types = from->hybrid_types,
+            .hybrid_type_count = from->hybrid_type_count,
             .transformation = from->transformation,
             .on_error = from->on_error};
         source->connections[source->source.connection_count++] = to;

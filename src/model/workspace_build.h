@@ -45,6 +45,8 @@ struct draft_connection {
     struct draft_source *source;
     struct draft_destination *destination;
     bool enabled, cloud;
+    const struct slice *hybrid_types; /* as connection's */
+    size_t hybrid_type_count;
     const struct transformation *transformation;
     enum on_error on_error;
 };
@@ -114,6 +116,8 @@ MUST enum err draft_config_dup(struct draft *draft, struct slice json, struct sl
  * `inner`: path relative to the config. */
 MUST enum err draft_settings(struct draft *draft, struct destination *destination, const struct json_doc *doc,
     uint32_t node, struct errinfo *inner);
+/* connectionMode says hybrid mode for sources of this type. */
+bool draft_is_hybrid(const struct json_doc *doc, uint32_t config, struct slice source_type);
 /* False when connectionMode (or the legacy useNativeSDK) says device mode for sources of this type. */
 bool draft_is_cloud(const struct json_doc *doc, uint32_t config, struct slice source_type);
 

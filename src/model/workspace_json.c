@@ -124,6 +124,27 @@ static struct draft_where where_of(const struct reader *reader, const struct ent
 
 /* ---- destinations ---- */
 
+/* The texts of a list, trimmed, in lower case, without `left_out`. Never NULL: none at all is not "all". */
+static const struct slice *read_types(
+    const struct reader *reader, uint32_t list, struct slice left_out, size_t *ret_count) {
+    const struct json_doc *doc = reader->doc;
+    struct slice *types = ARENA_ARRAY(reader->draft->arena, struct slice, json_count(doc, list) + 1);
+    size_t count = 0;
+    for (uint32_t node = json_first(doc, list); node != JSON_ABSENT; node = json_after(doc, list, node)) {
+        struct slice name = slice_trim(json_string(doc, node, reader->draft->arena));
+        if (name.len == 0 || slice_eq_nocase(name, left_out)) {
+            continue;
+        }
+        char *lower = arena_alloc(reader->draft->arena, name.len + 1);
+        for (size_t i = 0; i < name.len; i++) {
+            lower[i] = (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] - 'A' + 'a' : name.ptr[i]);
+        }
+        types[count++] = slice_of(lower, name.len);
+    }
+    *ret_count = count;
+    return types;
+}
+
 /* supportedMessageTypes: a list, or {"cloud": list}. Without "identify" when the destination's config turns that off.
  */
 static void read_message_types(
@@ -133,25 +154,25 @@ static void read_message_types(
     if (json_is(doc, list, JSON_OBJECT)) {
         list = find(reader, list, "cloud");
     }
-    if (!json_is(doc, list, JSON_ARRAY)) {
-        return;
+    if (json_is(doc, list, JSON_ARRAY)) {
+        bool no_identify = json_is(doc, json_find(doc, config, SLICE("enableServerSideIdentify")), JSON_FALSE);
+        destination->message_types =
+            read_types(reader, list, no_identify ? SLICE("identify") : SLICE(""), &destination->message_type_count);
     }
-    bool no_identify = json_is(doc, json_find(doc, config, SLICE("enableServerSideIdentify")), JSON_FALSE);
-    struct slice *types = ARENA_ARRAY(reader->draft->arena, struct slice, json_count(doc, list) + 1);
-    size_t count = 0;
-    for (uint32_t node = json_first(doc, list); node != JSON_ABSENT; node = json_after(doc, list, node)) {
-        struct slice name = slice_trim(json_string(doc, node, reader->draft->arena));
-        if (name.len == 0 || (no_identify && slice_eq_nocase(name, SLICE("identify")))) {
-            continue;
-        }
-        char *lower = arena_alloc(reader->draft->arena, name.len + 1);
-        for (size_t i = 0; i < name.len; i++) {
-            lower[i] = (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? name.ptr[i] - 'A' + 'a' : name.ptr[i]);
-        }
-        types[count++] = slice_of(lower, name.len);
+}
+
+/* hybridModeCloudEventsFilter.<source type>.messageType: which types come through us when the client has the others
+ * itself. */
+static void read_hybrid_types(
+    const struct reader *reader, const struct entry *entry, uint32_t config, struct draft_connection *connection) {
+    const struct json_doc *doc = reader->doc;
+    struct slice type = connection->source->source.type;
+    uint32_t definition = find(reader, find(reader, entry->node, "destinationDefinition"), "config");
+    uint32_t filter = json_find(doc, find(reader, definition, "hybridModeCloudEventsFilter"), type);
+    uint32_t list = find(reader, filter, "messageType");
+    if (draft_is_hybrid(doc, config, type) && json_is(doc, list, JSON_ARRAY)) {
+        connection->hybrid_types = read_types(reader, list, SLICE(""), &connection->hybrid_type_count);
     }
-    destination->message_types = types;
-    destination->message_type_count = count;
 }
 
 /* What draft_settings found wrong, at the deepest value on the way to what it is about. */
@@ -340,6 +361,7 @@ static enum err read_copy(const struct reader *reader, const struct entry *entry
     struct draft_connection *connection = draft_connection_add(reader->draft, source, destination);
     connection->enabled = connected;
     connection->cloud = processed && draft_is_cloud(reader->doc, config.node, source->source.type);
+    read_hybrid_types(reader, entry, config.node, connection);
     connection->transformation = NULL; /* each copy speaks for itself */
     return read_transformation(reader, entry, &connection->transformation);
 }

@@ -167,6 +167,30 @@ static void the_connections_map_takes_away_what_the_copies_give(void **state) {
     workspace_release(workspace);
 }
 
+#define HYBRID(mode) \
+    "{\"id\": \"a\", \"isProcessorEnabled\": true, \"config\": {\"connectionMode\": \"" mode "\"}," \
+    " \"destinationDefinition\": {\"config\": {\"hybridModeCloudEventsFilter\": {\"web\": {\"messageType\": [\" Track\", \"group\"]}}}}}"
+
+static void hybrid_mode_names_the_event_types_that_the_cloud_sends_per_source_type(void **state) {
+    (void)state;
+    struct workspace *workspace = parsed(
+        "{\"sources\": ["
+        "{\"id\": \"s\", \"sourceDefinition\": {\"type\": \"web\"}, \"destinations\": [" HYBRID(
+            "hybrid") "]},"
+                      "{\"id\": \"t\", \"sourceDefinition\": {\"type\": \"ios\"}, \"destinations\": [" HYBRID(
+                          "hybrid") "]},"
+                                    "{\"id\": \"u\", \"sourceDefinition\": {\"type\": \"web\"}, \"destinations\": [" HYBRID(
+                                        "cloud") "]}]}");
+    const struct connection *connections = workspace_info(workspace)->connections;
+    assert_int_equal(connections[0].hybrid_type_count, 2);
+    assert_slice(connections[0].hybrid_types[0], "track");
+    assert_slice(connections[0].hybrid_types[1], "group");
+    assert_true(connections[0].cloud);
+    assert_null(connections[1].hybrid_types); /* nothing is said of ios */
+    assert_null(connections[2].hybrid_types); /* not in hybrid mode */
+    workspace_release(workspace);
+}
+
 static void identify_is_left_out_when_the_destination_turns_it_off(void **state) {
     (void)state;
     struct workspace *workspace = parsed(
@@ -263,6 +287,7 @@ int main(void) {
         cmocka_unit_test(field_names_match_in_any_case_and_the_last_one_counts),
         cmocka_unit_test(what_is_missing_or_null_is_the_zero_value),
         cmocka_unit_test(the_connections_map_takes_away_what_the_copies_give),
+        cmocka_unit_test(hybrid_mode_names_the_event_types_that_the_cloud_sends_per_source_type),
         cmocka_unit_test(identify_is_left_out_when_the_destination_turns_it_off),
         cmocka_unit_test(a_disabled_destination_may_hold_anything),
         cmocka_unit_test(a_byte_order_mark_and_escapes_do_no_harm),

@@ -106,6 +106,11 @@ static uint32_t for_source_type(const struct json_doc *doc, uint32_t node, struc
     return json_is(doc, node, JSON_OBJECT) ? json_find(doc, node, source_type) : node;
 }
 
+bool draft_is_hybrid(const struct json_doc *doc, uint32_t config, struct slice source_type) {
+    uint32_t node = for_source_type(doc, json_find(doc, config, SLICE("connectionMode")), source_type);
+    return json_is(doc, node, JSON_STRING) && slice_eq(json_raw(doc, node), SLICE("\"hybrid\""));
+}
+
 bool draft_is_cloud(const struct json_doc *doc, uint32_t config, struct slice source_type) {
     enum mode mode = mode_of(doc, for_source_type(doc, json_find(doc, config, SLICE("connectionMode")), source_type));
     if (mode == MODE_CLOUD || mode == MODE_DEVICE) {

@@ -124,17 +124,27 @@ static bool identify_is_off(struct filter *filter, const struct destination *des
         json_is(&config, json_find(&config, 0, SLICE("enableServerSideIdentify")), JSON_FALSE);
 }
 
+static bool is_among(struct slice type, const struct slice *types, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (slice_eq(type, types[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool type_passes(struct filter *filter, const struct destination *destination) {
     if (destination->message_types == NULL) {
         return true;
     }
     struct slice type = message_type(filter);
-    for (size_t i = 0; i < destination->message_type_count; i++) {
-        if (slice_eq(type, destination->message_types[i])) {
-            return !slice_eq(type, SLICE("identify")) || !identify_is_off(filter, destination);
-        }
-    }
-    return false;
+    return is_among(type, destination->message_types, destination->message_type_count) &&
+        (!slice_eq(type, SLICE("identify")) || !identify_is_off(filter, destination));
+}
+
+static bool hybrid_passes(struct filter *filter, const struct connection *connection) {
+    return connection->hybrid_types == NULL ||
+        is_among(message_type(filter), connection->hybrid_types, connection->hybrid_type_count);
 }
 
 /* ---- the integrations object ---- */
@@ -344,6 +354,9 @@ static enum reason first_reason(struct filter *filter, const struct connection *
     }
     if (!type_passes(filter, destination)) {
         return REASON_MESSAGE_TYPE;
+    }
+    if (!hybrid_passes(filter, connection)) {
+        return REASON_HYBRID_MODE;
     }
     return list_reason(filter, destination);
 }

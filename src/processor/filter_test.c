@@ -108,6 +108,23 @@ static void message_types_are_a_list_of_lower_case_names(void **state) {
     check(&connection, no_identify, COUNT_OF(no_identify));
 }
 
+static void in_hybrid_mode_only_the_types_that_the_cloud_has_to_send_pass(void **state) {
+    (void)state;
+    static const struct row rows[] = {
+        {"{\"type\":\"track\"}", EVENT_TRACK, REASON_NONE},
+        {"{\"type\":\"page\"}", EVENT_PAGE, REASON_HYBRID_MODE},
+        {"{\"type\":\" Group \"}", EVENT_OTHER, REASON_NONE},
+    };
+    static const struct slice types[] = {SLICE("track"), SLICE("group")};
+    struct destination destination = webhook();
+    struct connection connection = {.destination = &destination,
+        .enabled = true,
+        .cloud = true,
+        .hybrid_types = types,
+        .hybrid_type_count = COUNT_OF(types)};
+    check(&connection, rows, COUNT_OF(rows));
+}
+
 static void event_lists_apply_to_track_events_by_trimmed_name(void **state) {
     (void)state;
     static const struct slice names[] = {SLICE("Paid"), SLICE("Signed up")};
@@ -220,6 +237,7 @@ int main(void) {
         cmocka_unit_test(the_integrations_object_decides_by_display_name),
         cmocka_unit_test(what_is_switched_off_gets_nothing),
         cmocka_unit_test(message_types_are_a_list_of_lower_case_names),
+        cmocka_unit_test(in_hybrid_mode_only_the_types_that_the_cloud_has_to_send_pass),
         cmocka_unit_test(event_lists_apply_to_track_events_by_trimmed_name),
         cmocka_unit_test(a_list_of_conversions_lets_only_those_through),
         cmocka_unit_test(consent_without_a_denied_id_denies_nothing),
