@@ -94,11 +94,13 @@ export function compact(value) {
     return Object.fromEntries(Object.entries(withoutNull(value)).map(([key, item]) => [key, compact(item)]));
 }
 
-// {a: {b: [1]}} as {'a.b[0]': 1}; strict: 'a.b.0'; empty objects and arrays stay as values
-export function flatten(value, { separator = '.', strict = false } = {}) {
+const isPlainList = (value) => Array.isArray(value) && value.every((item) => typeof item !== 'object' || item === null);
+
+// {a: {b: [1]}} as {'a.b[0]': 1}; strict: 'a.b.0'; lists: arrays of plain values stay; empty objects and arrays stay as values
+export function flatten(value, { separator = '.', strict = false, lists = false } = {}) {
     const out = {};
     const walk = (item, path) => {
-        if (typeof item !== 'object' || item === null || isEmpty(item)) {
+        if (typeof item !== 'object' || item === null || isEmpty(item) || (lists && isPlainList(item))) {
             out[path] = item;
             return;
         }
