@@ -1,4 +1,4 @@
-/* XXH3 for everything, MD5 for rudderId, SHA-256 for vendors, random bytes from the kernel.
+/* XXH3 for everything, MD5 for rudderId, SHA for vendors, random bytes from the kernel.
  *
  * thread: any. Digest contexts and random buffers are per thread; a thread's digest context is freed when the thread
  * ends. */
@@ -46,7 +46,8 @@ uint32_t hash_check(const void *data, size_t len) {
 
 static pthread_once_t digest_once = PTHREAD_ONCE_INIT;
 static pthread_key_t digest_key;
-static EVP_MD *md5_method, *sha256_method; /* fetched once: an implicit fetch per call costs more than the hash */
+static EVP_MD *md5_method, *sha1_method,
+    *sha256_method; /* fetched once: an implicit fetch per call costs more than the hash */
 
 static void digest_context_free(void *context) {
     EVP_MD_CTX_free(context);
@@ -54,13 +55,14 @@ static void digest_context_free(void *context) {
 
 static void digest_setup(void) {
     md5_method = EVP_MD_fetch(NULL, "MD5", NULL);
+    sha1_method = EVP_MD_fetch(NULL, "SHA1", NULL);
     sha256_method = EVP_MD_fetch(NULL, "SHA256", NULL);
-    ASSERT(md5_method != NULL && sha256_method != NULL);
+    ASSERT(md5_method != NULL && sha1_method != NULL && sha256_method != NULL);
     ASSERT(pthread_key_create(&digest_key, digest_context_free) == 0);
 }
 
-/* `method` points to a variable that digest_setup fills. */
-static void digest(EVP_MD *const *method, struct slice s, unsigned char *out) {
+/* Of two pieces, one behind the other. `method` points to a variable that digest_setup fills. */
+static void digest(EVP_MD *const *method, struct slice first, struct slice rest, unsigned char *out) {
     pthread_once(&digest_once, digest_setup);
     EVP_MD_CTX *context = pthread_getspecific(digest_key);
     if (context == NULL) {
@@ -68,17 +70,40 @@ static void digest(EVP_MD *const *method, struct slice s, unsigned char *out) {
         ASSERT(context != NULL);
         pthread_setspecific(digest_key, context);
     }
-    int done = EVP_DigestInit_ex2(context, *method, NULL) && EVP_DigestUpdate(context, s.ptr, s.len) &&
-        EVP_DigestFinal_ex(context, out, NULL);
+    int done = EVP_DigestInit_ex2(context, *method, NULL) && EVP_DigestUpdate(context, first.ptr, first.len) &&
+        EVP_DigestUpdate(context, rest.ptr, rest.len) && EVP_DigestFinal_ex(context, out, NULL);
     ASSERT(done);
 }
 
 void hash_md5(struct slice s, unsigned char out[16]) {
-    digest(&md5_method, s, out);
+    digest(&md5_method, s, SLICE(""), out);
 }
 
 void hash_sha256(struct slice s, unsigned char out[32]) {
-    digest(&sha256_method, s, out);
+    digest(&sha256_method, s, SLICE(""), out);
+}
+
+void hash_sha1(struct slice s, unsigned char out[20]) {
+    digest(&sha1_method, s, SLICE(""), out);
+}
+
+void hash_hmac_sha256(struct slice key, struct slice s, unsigned char out[32]) {
+    enum { BLOCK = 64, INNER = 0x36, OUTER = 0x5c, HASH = 32 };
+    char pad[BLOCK] = {0};
+    unsigned char inner[HASH];
+    if (key.len > BLOCK) {
+        hash_sha256(key, (unsigned char *)pad);
+    } else if (key.len > 0) {
+        memcpy(pad, key.ptr, key.len);
+    }
+    for (size_t i = 0; i < BLOCK; i++) {
+        pad[i] ^= INNER;
+    }
+    digest(&sha256_method, slice_of(pad, BLOCK), s, inner);
+    for (size_t i = 0; i < BLOCK; i++) {
+        pad[i] ^= INNER ^ OUTER;
+    }
+    digest(&sha256_method, slice_of(pad, BLOCK), slice_of((const char *)inner, HASH), out);
 }
 
 static void random_from_kernel(unsigned char *out, size_t len) {

@@ -20,6 +20,10 @@ uint32_t hash_check(const void *data, size_t len);
 void hash_md5(struct slice s, unsigned char out[16]);
 /* SHA-256, for what vendors want hashed: 32 bytes out. */
 void hash_sha256(struct slice s, unsigned char out[32]);
+/* SHA-1, for vendors that still want it: 20 bytes out. */
+void hash_sha1(struct slice s, unsigned char out[20]);
+/* HMAC of SHA-256: 32 bytes out. */
+void hash_hmac_sha256(struct slice key, struct slice s, unsigned char out[32]);
 /* Random bytes from the kernel; for ids and jitter. Thread-safe, buffered per thread, never fails. */
 void random_bytes(void *out, size_t len);
 uint64_t random_u64(void);

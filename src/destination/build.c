@@ -158,7 +158,15 @@ enum err destination_build(const struct destination_settings *settings, const st
 /* ---- as JSON ---- */
 
 const char *destination_refusal_name(enum destination_refusal_kind kind) {
-    return kind == REFUSAL_DEAD ? "dead" : "filtered";
+    static const char *const names[] = {
+        [REFUSAL_DEAD] = "dead",
+        [REFUSAL_FILTERED] = "filtered",
+        [REFUSAL_TYPE] = "filtered",
+        [REFUSAL_RETRY] = "retry",
+        [REFUSAL_THROTTLED] = "throttled",
+        [REFUSAL_AUTH] = "auth",
+    };
+    return names[kind];
 }
 
 static void write_request(const struct destination_request *request, struct json_writer *w) {

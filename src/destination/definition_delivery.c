@@ -2,7 +2,7 @@
 #include "destination/definition.h"
 
 static const char *const body_words[] = {
-    [BODY_NONE] = "none", [BODY_JSON] = "json", [BODY_FORM] = "form", [BODY_EVENT] = "event"};
+    [BODY_NONE] = "none", [BODY_JSON] = "json", [BODY_FORM] = "form", [BODY_EVENT] = "event", [BODY_XML] = "xml", [BODY_TEXT] = "text"};
 
 const char *destination_body_name(enum destination_body body) {
     return body_words[body];
@@ -43,7 +43,7 @@ static enum err read_words(struct compiler *c, const uint32_t *at, struct reques
     request->has_url = at[REQUEST_URL] != JSON_ABSENT;
     enum err e = request->has_method ? schema_word(c->s, at[REQUEST_METHOD], methods, COUNT_OF(methods), &method) : OK;
     if (e == OK && at[REQUEST_BODY] != JSON_ABSENT) {
-        e = schema_word(c->s, at[REQUEST_BODY], body_words, COUNT_OF(body_words), &body);
+        e = schema_word(c->s, at[REQUEST_BODY], body_words, BODY_EVENT + 1, &body);
     }
     if (e != OK) {
         return e;

@@ -106,7 +106,14 @@ MUST enum err destination_open(const struct destination_type *type, struct slice
 
 /* ---- requests ---- */
 
-enum destination_body { BODY_NONE, BODY_JSON, BODY_FORM, BODY_EVENT /* the event's own bytes */ };
+enum destination_body {
+    BODY_NONE,
+    BODY_JSON,
+    BODY_FORM,
+    BODY_EVENT, /* the event's own bytes */
+    BODY_XML,   /* from here on: of a transform.js only */
+    BODY_TEXT
+};
 const char *destination_body_name(enum destination_body body);
 
 struct destination_request {
@@ -118,17 +125,27 @@ struct destination_request {
     const struct http_header *headers;
     size_t header_count;
     enum destination_body body_kind;
-    struct slice body;
+    struct slice body;      /* as it goes over the wire */
+    bool gzip;              /* it is compressed, and the headers say so */
     const uint32_t *events; /* which of the input, ascending */
     size_t event_count;
+    /* of a transform.js, for its outcome(): */
+    struct slice plain;       /* the body before compression */
+    struct slice own_headers; /* JSON object: those that the code gave, no secret of core among them; "" = {} */
+    struct slice keep;        /* JSON that the code wants back; "" = none */
 };
 
 enum destination_refusal_kind {
     REFUSAL_DEAD,     /* the event is at fault */
     REFUSAL_FILTERED, /* a rule of the destination leaves such events out */
     REFUSAL_TYPE,     /* it does not take events of this type: filtered, too */
+    /* of a transform.js that asked the vendor something: */
+    REFUSAL_RETRY,     /* try again later */
+    REFUSAL_THROTTLED, /* the same, and the vendor said so: spare it */
+    REFUSAL_AUTH,      /* the same, and it refused our credentials */
 };
-const char *destination_refusal_name(enum destination_refusal_kind kind); /* "dead" or "filtered" */
+/* "dead" "filtered" "retry" "throttled" "auth" */
+const char *destination_refusal_name(enum destination_refusal_kind kind);
 
 /* An event that makes no request, and the rule in one sentence. */
 struct destination_refusal {

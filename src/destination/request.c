@@ -265,10 +265,9 @@ static enum err make_item(struct drafting *x) {
     case BODY_EVENT:
         x->draft->item = x->event;
         return OK;
-    case BODY_NONE:
-        break;
+    default: /* none */
+        return OK;
     }
-    return OK;
 }
 
 static enum err make_envelope(struct drafting *x) {

@@ -21,6 +21,9 @@ static void free_ask(struct ask *ask) {
 void transform_ask_answer(struct transform_ask *public, struct slice json) {
     struct ask *ask = CONTAINER_OF(public, struct ask, public);
     struct hand *hand = ask->hand;
+    if (hand != NULL && ask->on_answer != NULL) {
+        ask->on_answer(ask->answer_ctx, json);
+    }
     if (hand != NULL) {
         if (slice_starts(json, SLICE("{\"error\""))) {
             stat_add(&ask->transform->stat.ask_failures, 1);
@@ -29,6 +32,10 @@ void transform_ask_answer(struct transform_ask *public, struct slice json) {
         hand_reply(hand, ask->question, json);
     }
     free_ask(ask);
+}
+
+struct arena *transform_ask_arena(struct transform_ask *public) {
+    return &CONTAINER_OF(public, struct ask, public)->arena;
 }
 
 /* Those that somebody else answers are freed when they are answered. */
@@ -45,8 +52,12 @@ void ask_drop_all(struct hand *hand) {
 
 static void dispatch(struct ask *ask, const struct json_doc *doc, uint32_t parameters) {
     struct transform *transform = ask->transform;
+    struct job *job = ask->hand->job;
+    struct transform_call *call = job != NULL ? job->call : NULL;
     if (ask->hand->ask_count > transform->conf.fetches) {
         transform_ask_answer(&ask->public, SLICE("{\"error\":\"too many requests are open\"}"));
+    } else if (call != NULL && call->on_ask != NULL && call->on_ask(call, &ask->public)) {
+        return;
     } else if (transform->deps.on_ask != NULL) {
         transform->deps.on_ask(transform->deps.ctx, &ask->public);
     } else if (slice_eq(ask->public.kind, SLICE("geolocation"))) {

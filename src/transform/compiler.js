@@ -324,9 +324,9 @@
             }
             const module = compileLibrary(library, entry.from);
             checkNames(main, entry, module);
-            modules.push({ file: module.file, source: module.source(), imports: 0 });
+            modules.push({ file: module.file, source: module.source(), imports: [] });
         }
-        modules.push({ file: main.file, source: main.source(), imports: main.imports.length });
+        modules.push({ file: main.file, source: main.source(), imports: main.imports.map((_, i) => i) });
         return { modules, imports: importNames(main), exports: main.exportNames() };
     }
 
@@ -339,10 +339,60 @@
     function compileClassic(input) {
         parse(input.name, input.code, 'script');
         const source = `(function(){\n${input.code}\n;return typeof transform==="function"?transform:undefined})`;
-        return { modules: [{ file: input.name, source, imports: 0 }], imports: {}, exports: [] };
+        return { modules: [{ file: input.name, source, imports: [] }], imports: {}, exports: [] };
     }
 
-    const compilers = { transformation: compileMain, library: compileAlone, imports: compileAlone };
+    const HOST = 'sluice:host';
+    const HOST_INDEX = -1; // of an import: what the runtime gives to the program's own modules
+
+    // A destination: the program's own module runs it, and modules import each other; only those that are reached are
+    // compiled, each behind what it imports. Exports are those of the destination's module.
+    class Graph {
+        constructor(input) {
+            this.libraries = input.libraries;
+            this.modules = [];
+            this.found = new Map(); // by name: {module, index}; index undefined while its imports are compiled
+        }
+
+        add(name, file, code) {
+            const entry = { module: new Module(file, code), index: undefined };
+            this.found.set(name, entry);
+            const imports = entry.module.imports.map((each) => this.resolve(entry.module, each));
+            entry.index = this.modules.length;
+            this.modules.push({ file, source: entry.module.source(), imports });
+            return entry;
+        }
+
+        resolve(importer, each) {
+            if (each.from === HOST && importer.file.startsWith('sluice:')) {
+                return HOST_INDEX;
+            }
+            const library = this.libraries.find(({ name }) => name === each.from);
+            if (library === undefined) {
+                throw this.refusal(importer, each, `import from ${each.from} failed. Module not found.`);
+            }
+            const entry = this.found.get(each.from) || this.add(each.from, library.file || library.name, library.code);
+            if (entry.index === undefined) {
+                throw this.refusal(importer, each, `${each.from} is imported in a circle`);
+            }
+            checkNames(importer, each, entry.module);
+            return entry.index;
+        }
+
+        refusal(importer, each, text) {
+            return new Refusal('import', importer.file, `Error: ${text}`, importer.code, each.pos);
+        }
+    }
+
+    function compileDestination(input) {
+        const graph = new Graph(input);
+        const main = graph.add('', input.name, input.code).module;
+        const { module } = graph.found.get('transform');
+        return { modules: graph.modules, imports: importNames(main), exports: module.exportNames() };
+    }
+
+    const compilers = { transformation: compileMain, library: compileAlone, imports: compileAlone,
+        destination: compileDestination };
 
     // text: {name, version, as, code, libraries: [{name, code}]}
     return function compile(text) {

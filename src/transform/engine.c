@@ -65,10 +65,15 @@ static JSValueRef evaluate(JSContextRef context, struct slice source, struct sli
     return value;
 }
 
-static JSValueRef call_with_text(JSContextRef context, JSObjectRef function, struct slice text, JSValueRef *exception) {
+static JSValueRef text_value(JSContextRef context, struct slice text) {
     JSStringRef string = js_text(text);
-    JSValueRef argument = jsc.JSValueMakeString(context, string);
+    JSValueRef value = jsc.JSValueMakeString(context, string);
     jsc.JSStringRelease(string);
+    return value;
+}
+
+static JSValueRef call_with_text(JSContextRef context, JSObjectRef function, struct slice text, JSValueRef *exception) {
+    JSValueRef argument = text_value(context, text);
     return jsc.JSObjectCallAsFunction(context, function, NULL, 1, &argument, exception);
 }
 
@@ -107,6 +112,35 @@ static JSValueRef on_ask(JSContextRef context, JSObjectRef function, JSObjectRef
     return jsc.JSValueMakeNumber(context, question);
 }
 
+/* (algorithm, text, key): what destinations hash and encode, by base/hash.h. */
+static JSValueRef on_digest(JSContextRef context, JSObjectRef function, JSObjectRef self, size_t count,
+    const JSValueRef arguments[], JSValueRef *exception) {
+    (void)function; /* shape of a callback, as is the next */
+    (void)self;
+    struct buf texts[3];
+    struct buf out;
+    buf_init(&out, 0);
+    bool good = true;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        buf_init(&texts[i], 0);
+        good = good && (i >= count || append_value(context, arguments[i], &texts[i]));
+    }
+    if (good && engine_digest(buf_slice(&texts[0]), buf_slice(&texts[1]), buf_slice(&texts[2]), &out)) {
+        buf_append_byte(&out, '\0');
+    }
+    bool done = out.len > 0 && out.failed == OK;
+    JSValueRef value = done ? text_value(context, slice_of(out.ptr, out.len - 1))
+                            : text_value(context, SLICE("what is to be hashed has no text"));
+    if (!done) {
+        *exception = value;
+    }
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        buf_fini(&texts[i]);
+    }
+    buf_fini(&out);
+    return value;
+}
+
 /* ---- contexts ---- */
 
 static void version_close(struct engine_version *version) {
@@ -137,15 +171,23 @@ static JSValueRef must(JSContextRef context, JSValueRef value, JSValueRef except
     return value;
 }
 
+static void put_function(
+    JSContextRef context, JSObjectRef object, const char *name, JSObjectCallAsFunctionCallback function) {
+    JSValueRef exception = NULL;
+    JSStringRef key = js_text(slice_cstr(name));
+    JSObjectRef value = jsc.JSObjectMakeFunctionWithCallback(context, key, function);
+    jsc.JSObjectSetProperty(context, object, key, value, kJSPropertyAttributeReadOnly, &exception);
+    jsc.JSStringRelease(key);
+    ASSERT(exception == NULL);
+}
+
 static JSValueRef make_runtime(JSContextRef context) {
     JSValueRef exception = NULL;
     JSValueRef factory = evaluate(context, slice_cstr(asset_runtime_js), SLICE("sluice:runtime"), &exception);
     must(context, factory, exception);
     JSObjectRef host = jsc.JSObjectMake(context, NULL, NULL);
-    JSStringRef name = js_text(SLICE("ask"));
-    JSObjectRef ask = jsc.JSObjectMakeFunctionWithCallback(context, name, on_ask);
-    jsc.JSObjectSetProperty(context, host, name, ask, kJSPropertyAttributeReadOnly, &exception);
-    jsc.JSStringRelease(name);
+    put_function(context, host, "ask", on_ask);
+    put_function(context, host, "digest", on_digest);
     JSValueRef argument = host;
     JSObjectRef function = (JSObjectRef)(uintptr_t)factory;
     JSValueRef runtime = jsc.JSObjectCallAsFunction(context, function, NULL, 1, &argument, &exception);
@@ -199,8 +241,8 @@ static bool version_open(struct engine *engine, struct engine_version *version, 
             version_close(version);
             return false;
         }
-        JSValueRef arguments[] = {factory, jsc.JSValueMakeNumber(context, module->imports),
-            jsc.JSValueMakeBoolean(context, version->classic)};
+        JSValueRef arguments[] = {
+            factory, text_value(context, module->imports), text_value(context, slice_cstr(version->kind))};
         JSValueRef done = jsc.JSObjectCallAsFunction(context, define, NULL, COUNT_OF(arguments), arguments, &exception);
         must(context, done, exception);
     }
@@ -256,19 +298,23 @@ static bool read_modules(struct engine *engine, struct slice compiled, struct en
             arena_dup(&version->arena, json_string(&doc, json_find(&doc, at, SLICE("file")), &version->arena));
         module->source =
             arena_dup(&version->arena, json_string(&doc, json_find(&doc, at, SLICE("source")), &version->arena));
-        uint64_t imports = 0;
-        e = json_u64(&doc, json_find(&doc, at, SLICE("imports")), &imports);
-        ASSERT(e == OK);
-        module->imports = (uint32_t)imports;
+        module->imports = arena_dup(&version->arena, json_raw(&doc, json_find(&doc, at, SLICE("imports"))));
     }
     return true;
 }
 
-static bool is_classic(struct engine *engine, struct slice text) {
+static const char *kind_of(struct engine *engine, struct slice text) {
     struct json_doc doc;
     int64_t version = 1;
-    return json_parse(engine->parser, text, &doc, NULL) == OK &&
-        json_i64(&doc, json_find(&doc, 0, SLICE("version")), &version) == OK && version == 0;
+    if (json_parse(engine->parser, text, &doc, NULL) != OK) {
+        return "transformation"; /* the compiler has refused it */
+    }
+    uint32_t as = json_find(&doc, 0, SLICE("as"));
+    if (json_is(&doc, as, JSON_STRING) && slice_eq(json_raw(&doc, as), SLICE("\"destination\""))) {
+        return "destination";
+    }
+    bool script = json_i64(&doc, json_find(&doc, 0, SLICE("version")), &version) == OK && version == 0;
+    return script ? "script" : "transformation";
 }
 
 void engine_load(struct engine *engine, uint32_t id, struct slice text, struct buf *out) {
@@ -286,7 +332,7 @@ void engine_load(struct engine *engine, uint32_t id, struct slice text, struct b
     struct engine_version *version = mem_alloc(sizeof *version);
     version->id = id;
     arena_init(&version->arena, MODULE_CHUNK, 0);
-    version->classic = is_classic(engine, text);
+    version->kind = kind_of(engine, text);
     version->next = engine->versions;
     engine->versions = version;
     if (!read_modules(engine, slice_of(out->ptr + start, out->len - start), version)) {
@@ -434,6 +480,10 @@ static void open_compiler(struct engine *engine) {
         evaluate(context, SLICE("new Date(0).toString()+new Date(0).toLocaleString('en-US')+'b'.localeCompare('a')"),
             SLICE("sluice:warm"), &exception);
     must(context, value, exception);
+    struct buf unused;
+    buf_init(&unused, 0);
+    (void)engine_digest(SLICE("sha256"), SLICE(""), SLICE(""), &unused); /* OpenSSL reads its configuration */
+    buf_fini(&unused);
 }
 
 enum err engine_open(engine_on_ask ask, void *ctx, struct engine **ret_engine, struct errinfo *why) {

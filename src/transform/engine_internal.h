@@ -9,13 +9,13 @@
 
 struct engine_module {
     struct slice file, source; /* NUL behind both */
-    uint32_t imports;          /* how many of the modules before it, from the first on, it gets */
+    struct slice imports;      /* JSON: indexes of the modules that it gets; -1 is the host's. NUL behind it */
 };
 
 struct engine_version {
     struct engine_version *next;
     uint32_t id;
-    bool classic; /* version 0: a script with a function transform */
+    const char *kind; /* as the runtime calls it: transformation script destination */
     struct arena arena;
     struct engine_module *modules; /* the libraries, then the transformation */
     size_t module_count;

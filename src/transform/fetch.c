@@ -223,6 +223,28 @@ void fetch_begin(struct ask *ask, const struct json_doc *doc, uint32_t parameter
     send_call(ask);
 }
 
+void transform_ask_send(struct transform_ask *public, const struct transform_request *request) {
+    struct ask *ask = CONTAINER_OF(public, struct ask, public);
+    int64_t limit_ms = ask->transform->conf.fetch_time;
+    const char *refusal = refuse_url(request->url);
+    ask->on_answer = request->on_answer;
+    ask->answer_ctx = request->ctx;
+    if (refusal != NULL) {
+        answer_error(ask, refusal, "");
+        return;
+    }
+    ask->call = (struct http_call){.method = request->method,
+        .url = request->url,
+        .headers = request->headers,
+        .header_count = request->header_count,
+        .body = request->body,
+        .timeout_ms = request->timeout_ms > 0 && request->timeout_ms < limit_ms ? request->timeout_ms : limit_ms,
+        .want_headers = true,
+        .redirects = REDIRECTS,
+        .on_done = on_fetched};
+    send_call(ask);
+}
+
 /* ---- geolocation ---- */
 
 static void on_located(struct http_call *call, const struct http_result *result) {

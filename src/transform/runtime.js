@@ -38,7 +38,7 @@
 
     let call = null; // the batch being worked on
     const modules = [];
-    let classic = false;
+    let kind = 'transformation'; // script (a function transform), destination
 
     // ---- errors as text ----
 
@@ -366,6 +366,41 @@
     }
     globalThis.global = globalThis;
 
+    // ---- destinations: no API of user code, and nothing that differs from call to call ----
+
+    function refuser(name, instead) {
+        return () => {
+            throw new ErrorOf(`${name} is not there: ${instead}`);
+        };
+    }
+
+    function seal() {
+        for (const name of ownKeys(api)) {
+            delete world[name];
+        }
+        const now = refuser('Date.now()', 'ctx.now is the time');
+        class ClocklessDate extends Date {
+            constructor(...args) {
+                if (args.length === 0) {
+                    refuser('new Date() without a time', 'ctx.now is the time')();
+                }
+                super(...args);
+            }
+        }
+        Date.now = now;
+        Date.prototype.constructor = ClocklessDate;
+        Math.random = refuser('Math.random()', 'ctx.random() gives numbers');
+        world.Date = ClocklessDate;
+    }
+
+    // What the program's own modules import as 'sluice:host'.
+    const hostSpace = {
+        __proto__: null,
+        ask: (what, parameters) => ask(what, parameters, (answer, resolve) => resolve(answer)),
+        digest: (algorithm, text, key) => host.digest(algorithm, text, key),
+        describe,
+    };
+
     // ---- the guard: what of the language was changed by user code ----
 
     // The built-in objects, found before any user code ran: [object, its prototype, keys, values].
@@ -457,14 +492,21 @@
         let last;
         for (let i = 0; i < modules.length; i++) {
             const { factory, imports } = modules[i];
-            last = imports > 0 ? apply(factory, undefined, [notSupported, ...spaces]) : apply(factory, undefined, [notSupported]);
+            const given = [notSupported];
+            for (let k = 0; k < imports.length; k++) {
+                given[k + 1] = imports[k] < 0 ? hostSpace : spaces[imports[k]];
+            }
+            last = apply(factory, undefined, given);
             spaces[i] = last;
         }
         return last;
     }
 
     function entry(space) {
-        if (classic) {
+        if (kind === 'destination') {
+            return ['destination', space.main];
+        }
+        if (kind === 'script') {
             if (typeof space !== 'function') {
                 throw new ErrorOf('Expected a function transform(events). Found none');
             }
@@ -520,7 +562,7 @@
 
     function settleBatch(_input, value) {
         if (!isArray(value)) {
-            fail(ALL, classic ? 'returned events from transform(events) is not an array'
+            fail(ALL, kind === 'script' ? 'returned events from transform(events) is not an array'
                 : 'returned events from transformBatch(event) is not an array', 'batch');
             return;
         }
@@ -528,7 +570,7 @@
         for (let i = 0; i < value.length; i++) {
             const each = value[i];
             if (!isObject(each)) {
-                fail(ALL, classic ? 'returned event in events from user transformation is not an object'
+                fail(ALL, kind === 'script' ? 'returned event in events from user transformation is not an object'
                     : 'returned event in events array from transformBatch(events) is not an object', 'return');
                 continue;
             }
@@ -548,7 +590,7 @@
     function wholeBatch(transformBatch) {
         let returned;
         try {
-            returned = classic ? transformBatch(call.events) : transformBatch(call.events, metadata);
+            returned = kind === 'script' ? transformBatch(call.events) : transformBatch(call.events, metadata);
             if (thenable(returned)) {
                 wait(0, returned, settleBatch);
                 return;
@@ -558,6 +600,18 @@
             return;
         }
         settleBatch(0, returned);
+    }
+
+    // The program's own module answers with rows: [input, kind, value, cause].
+    function addRows(_input, list) {
+        for (let i = 0; i < list.length; i++) {
+            const [input, what, value, cause] = list[i];
+            row(input, what, value, cause);
+        }
+    }
+
+    function destination(main) {
+        wait(0, main(call.events, call.meta, call.common), addRows);
     }
 
     function againText(count) {
@@ -580,11 +634,14 @@
     }
 
     return {
-        define(factory, imports, isClassic) {
-            modules.push({ factory, imports });
-            classic = isClassic;
-            if (isClassic) {
+        // imports: JSON, indexes of modules defined before; what: of the version
+        define(factory, imports, what) {
+            modules.push({ factory, imports: parse(imports) });
+            kind = what;
+            if (kind === 'script') {
                 globalThis.metadata = metadata;
+            } else if (kind === 'destination' && modules.length === 1) {
+                seal();
             }
         },
 
@@ -614,6 +671,8 @@
             [call.mode] = found;
             if (call.mode === 'transformEvent') {
                 eachEvent(found[1]);
+            } else if (call.mode === 'destination') {
+                destination(found[1]);
             } else {
                 wholeBatch(found[1]);
             }
@@ -650,7 +709,9 @@
             const late = 'Error: Script execution timed out.';
             const several = mode === 'transformEvent' && events.length > 1;
             let rows;
-            if (!several) {
+            if (mode === 'destination' && events.length > 1) {
+                rows = againText(events.length);
+            } else if (!several) {
                 rows = `[${errorText(ALL, late, 'cpu')}]`;
             } else {
                 if (current >= 0) {

@@ -10,9 +10,11 @@
 #ifndef SLUICE_TRANSFORM_TRANSFORM_H
 #define SLUICE_TRANSFORM_TRANSFORM_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/loop.h"
+#include "http/http.h"
 #include "transform/transform_conf.h"
 
 struct transform;
@@ -42,12 +44,17 @@ void transform_free(struct transform *transform);
 struct transform_library {
     struct slice name; /* as imported: "mathTools", "@rs/hash/v1"; or the library's title, imported by its camel case */
     struct slice code;
+    struct slice file; /* shown in errors; "" = its name */
 };
 
 enum transform_kind {
     TRANSFORM_KIND_CODE,    /* a transformation */
     TRANSFORM_KIND_LIBRARY, /* only checked */
     TRANSFORM_KIND_IMPORTS, /* only asked what it imports; libraries need not be there */
+    /* The program's own module, which exports main(events, meta, common): it gets the inputs' messages and metadata and
+     * the call's metadata, and answers with rows as answer.c reads them; outputs may be any objects. Libraries import
+     * each other, "transform" among them is the destination's code. There is no clock, randomness or API around it. */
+    TRANSFORM_KIND_DESTINATION,
 };
 
 struct transform_code {
@@ -130,6 +137,9 @@ struct transform_call {
     const struct transform_input *inputs;
     size_t input_count; /* at least 1 */
     bool want_logs;
+    /* Answers what the code asks, as transform_deps does; false = not its affair. NULL = none. thread: the
+     * transform's, while the batch runs */
+    bool (*on_ask)(struct transform_call *call, struct transform_ask *ask);
     struct loop *loop;
     void (*on_done)(struct transform_call *call, const struct transform_answer *answer); /* answer: during the call */
     struct loop_msg msg;                                                                 /* the transform's */
@@ -142,9 +152,23 @@ void transform_run(struct transform *transform, struct transform_call *call);
 /* ---- what user code asks of the world ---- */
 
 struct transform_ask {
-    struct slice kind;       /* "fetch" "geolocation" */
-    struct slice parameters; /* JSON: [url, options] [ip] */
+    struct slice kind;       /* "fetch" "geolocation" "http" */
+    struct slice parameters; /* JSON: [url, options] [ip] [request] */
 };
+
+/* Sends a request for an ask by the client that fetch has, and answers the ask. Slices live as long as the batch's call
+ * or, in `arena`, as the ask. on_answer (NULL allowed) sees the answer first. thread: the transform's. */
+struct transform_request {
+    enum http_method method;
+    struct slice url, body;
+    const struct http_header *headers;
+    size_t header_count;
+    int64_t timeout_ms; /* 0 = the knob's; never more than that */
+    void (*on_answer)(void *ctx, struct slice json);
+    void *ctx;
+};
+struct arena *transform_ask_arena(struct transform_ask *ask);
+void transform_ask_send(struct transform_ask *ask, const struct transform_request *request);
 
 /* JSON: {"error": text}, or of fetch {"url","status","headers":{},"body": text}, of geolocation {"value": any}. Frees
  * the ask. thread: the transform's. */

@@ -147,6 +147,8 @@ struct ask {
     struct http_call call;
     bool is_open; /* call is in flight */
     bool refuse_redirects;
+    void (*on_answer)(void *ctx, struct slice json); /* of transform_ask_send */
+    void *answer_ctx;
 };
 
 /* An ASK frame. ERR_CORRUPT: it is none. */

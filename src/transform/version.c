@@ -11,7 +11,8 @@ static uint32_t last_id;                 /* likewise */
 
 static const char *const kind_words[] = {[TRANSFORM_KIND_CODE] = "transformation",
     [TRANSFORM_KIND_LIBRARY] = "library",
-    [TRANSFORM_KIND_IMPORTS] = "imports"};
+    [TRANSFORM_KIND_IMPORTS] = "imports",
+    [TRANSFORM_KIND_DESTINATION] = "destination"};
 
 static void write_load(const struct transform_code *code, struct buf *out) {
     struct json_writer json;
@@ -27,6 +28,9 @@ static void write_load(const struct transform_code *code, struct buf *out) {
         json_write_object(&json);
         json_put_string(&json, "name", code->libraries[i].name);
         json_put_string(&json, "code", code->libraries[i].code);
+        if (code->libraries[i].file.len > 0) {
+            json_put_string(&json, "file", code->libraries[i].file);
+        }
         json_write_end(&json);
     }
     json_write_end(&json);
