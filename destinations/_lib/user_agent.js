@@ -1,0 +1,38 @@
+// Browsers by their user agents. The order decides: most browsers also name those that they descend from.
+
+const BROWSERS = [
+    [/\b(?:crmo|crios)\/([\w.]+)/i, 'Chrome'],
+    [/\bedg(?:e|ios|a)?\/([\w.]+)/i, 'Edge'],
+    [/\bopr\/([\w.]+)/i, 'Opera'],
+    [/\bopera.+version\/([\w.]+)/i, 'Opera'],
+    [/\bopera[/ ]([\w.]+)/i, 'Opera'],
+    [/\bsamsungbrowser\/([\w.]+)/i, 'Samsung Internet'],
+    [/\b(?:uc? ?browser|ucweb)[/ ]?([\w.]+)/i, 'UCBrowser'],
+    [/\byabrowser\/([\w.]+)/i, 'Yandex'],
+    [/\bvivaldi\/([\w.]+)/i, 'Vivaldi'],
+    [/\bfxios\/([\w.-]+)/i, 'Firefox'],
+    [/\bmsie ([\w.]+)/i, 'IE'],
+    [/\btrident.+rv[: ]([\w.]{1,9})\b.+like gecko/i, 'IE'],
+    [/\bheadlesschrome(?:\/([\w.]+)| )/i, 'Chrome Headless'],
+    [/ wv\).+chrome\/([\w.]+)/i, 'Chrome WebView'],
+    [/droid.+ version\/([\w.]+)\b.+(?:mobile safari|safari)/i, 'Android Browser'],
+    [/\bchromium\/v?([\w.]+)/i, 'Chromium'],
+    [/\bchrome\/v?([\w.]+)/i, 'Chrome'],
+    [/version\/([\w.,]+) .*mobile\/\w+ safari/i, 'Mobile Safari'],
+    [/version\/([\w.,]+) .*(?:mobile ?safari|safari)/i, 'Safari'],
+    [/\bfirefox\/([\w.-]+)/i, 'Firefox'],
+];
+
+// {name, version} or undefined
+export function browser(userAgent) {
+    if (typeof userAgent !== 'string') {
+        return undefined;
+    }
+    for (const [pattern, name] of BROWSERS) {
+        const found = userAgent.match(pattern);
+        if (found) {
+            return { name, version: found[1] };
+        }
+    }
+    return undefined;
+}
