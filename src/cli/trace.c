@@ -54,7 +54,8 @@ static void print_destination(const struct trace_printer *printer, uint32_t row)
         buf_printf(out, " at %.*s", SLICE_ARG(ended));
     }
     if (reason.len > 0) {
-        buf_printf(out, ": %.*s", SLICE_ARG(reason));
+        buf_append(out, SLICE(": "));
+        show_text(out, reason, SHOW_PLAIN);
     }
     if (next.len > 0) {
         buf_printf(out, " at %.*s", SLICE_ARG(next));

@@ -123,6 +123,6 @@ int verb_transform(const struct args *args) {
         conf_fini(&conf);
         return code;
     }
-    fprintf(stderr, "sluice: transform run FILE --events FILE | test FILE|DIR... | check FILE\n");
+    fprintf(stderr, "sluice: transform run FILE (--events FILE | --from-log N) | test FILE|DIR... | check FILE\n");
     return EXIT_USAGE;
 }

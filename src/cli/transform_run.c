@@ -1,6 +1,7 @@
 /* sluice transform run: what becomes of each event. */
 #include <stdio.h>
 
+#include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/json_diff.h"
 #include "cli/show.h"
@@ -326,25 +327,66 @@ static int compile_and_run(struct run *run, struct transform_seat *seat, struct 
     return run->err != OK ? EXIT_START : run->failed > 0 ? EXIT_NO : EXIT_OK;
 }
 
-static enum err read_all(struct spec *spec, const struct args *args, struct errinfo *why) {
-    enum err e = spec_read(spec, args->positional[1], why);
-    e = e == OK && args_has(args, OPTION_WITH) ? spec_read_with(spec, args->value[OPTION_WITH], why) : e;
-    e = e == OK && args_has(args, OPTION_EVENTS) ? spec_read_events(spec, args->value[OPTION_EVENTS], why) : e;
-    return e == OK && spec->input_count == 0 ? err_why(ERR_INVALID, why, "", "there are no events: --events FILE") : e;
+/* The last events of a running server. Returns an exit code; what is wrong has been said. */
+static int read_log(struct spec *spec, const struct args *args) {
+    enum { COUNT_DEFAULT = 20, COUNT_MAX = 1000 };
+    uint64_t count = 0;
+    struct errinfo why = {.at = 0};
+    if (args_number(args, OPTION_FROM_LOG, COUNT_DEFAULT, COUNT_MAX, &count, &why) != OK) {
+        fprintf(stderr, "sluice: %s\n", why.text);
+        return EXIT_USAGE;
+    }
+    struct buf target;
+    struct answer answer;
+    buf_init(&target, 0);
+    buf_printf(&target, "/v0/log?count=%lu", (unsigned long)count);
+    if (args_has(args, OPTION_SOURCE)) {
+        buf_append(&target, SLICE("&source="));
+        ask_encode(&target, slice_cstr(args->value[OPTION_SOURCE]));
+    }
+    buf_append_byte(&target, '\0');
+    int code = ask(args, "GET", target.ptr, &answer);
+    uint32_t list = code == EXIT_OK ? json_find(&answer.doc, 0, SLICE("events")) : JSON_ABSENT;
+    if (code == EXIT_OK && (list == JSON_ABSENT || spec_take_events(spec, json_raw(&answer.doc, list), &why) != OK)) {
+        cli_print_error(&why);
+        code = EXIT_START;
+    }
+    answer_fini(&answer);
+    buf_fini(&target);
+    return code;
+}
+
+static int read_all(struct spec *spec, const struct args *args) {
+    struct errinfo why = {.at = 0};
+    enum err e = spec_read(spec, args->positional[1], &why);
+    e = e == OK && args_has(args, OPTION_WITH) ? spec_read_with(spec, args->value[OPTION_WITH], &why) : e;
+    e = e == OK && args_has(args, OPTION_EVENTS) ? spec_read_events(spec, args->value[OPTION_EVENTS], &why) : e;
+    int code = e == OK ? EXIT_OK : EXIT_USAGE;
+    if (e != OK) {
+        cli_print_error(&why);
+    } else if (args_has(args, OPTION_FROM_LOG)) {
+        code = read_log(spec, args);
+    }
+    if (code == EXIT_OK && spec->input_count == 0) {
+        fprintf(stderr, "sluice: there are no events%s\n",
+            args_has(args, OPTION_FROM_LOG) ? " in the log" : ": --events FILE, or --from-log N");
+        code = EXIT_USAGE;
+    }
+    return code;
 }
 
 int transform_run_verb(const struct args *args, const struct transform_conf *conf) {
     struct spec spec;
-    struct errinfo why = {.at = 0};
     if (args->positional_count != 2) {
-        fprintf(stderr, "sluice: transform run FILE --events FILE [--with FILE] [--json]\n");
+        fprintf(stderr,
+            "sluice: transform run FILE (--events FILE | --from-log N [--source NAME]) [--with FILE] [--json]\n");
         return EXIT_USAGE;
     }
     spec_init(&spec);
-    if (read_all(&spec, args, &why) != OK) {
-        cli_print_error(&why);
+    int code = read_all(&spec, args);
+    if (code != EXIT_OK) {
         spec_fini(&spec);
-        return EXIT_USAGE;
+        return code;
     }
     struct run run = {.spec = &spec, .as_json = args_has(args, OPTION_JSON)};
     struct transform_seat seat;
@@ -352,7 +394,7 @@ int transform_run_verb(const struct args *args, const struct transform_conf *con
     run.parsers[0] = json_parser_new(RUN_DEPTH);
     run.parsers[1] = json_parser_new(RUN_DEPTH);
     seat_init(&seat, conf, &spec, /* offline: */ spec.exchange_count > 0);
-    int code = compile_and_run(&run, &seat, &spec);
+    code = compile_and_run(&run, &seat, &spec);
     seat_fini(&seat);
     json_parser_free(run.parsers[0]);
     json_parser_free(run.parsers[1]);

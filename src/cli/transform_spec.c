@@ -291,6 +291,17 @@ enum err spec_read_events(struct spec *spec, const char *path, struct errinfo *w
     return e;
 }
 
+enum err spec_take_events(struct spec *spec, struct slice list, struct errinfo *why) {
+    struct json_parser *parser = json_parser_new(SPEC_DEPTH);
+    struct json_doc doc;
+    char *copy = arena_alloc(&spec->arena, list.len + JSON_PADDING);
+    memcpy(copy, list.ptr, list.len);
+    enum err e = json_parse(parser, slice_of(copy, list.len), &doc, why);
+    e = e == OK ? add_inputs(spec, &doc, 0, why) : e;
+    json_parser_free(parser);
+    return e;
+}
+
 struct transform_version *spec_version(const struct spec *spec, struct transform *transform, enum transform_kind kind) {
     const struct transform_code code = {.kind = kind,
         .name = spec->name,

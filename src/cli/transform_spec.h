@@ -39,6 +39,8 @@ MUST enum err spec_read(struct spec *spec, const char *path, struct errinfo *why
 MUST enum err spec_read_with(struct spec *spec, const char *path, struct errinfo *why);
 /* --events: replaces those of the case. */
 MUST enum err spec_read_events(struct spec *spec, const char *path, struct errinfo *why);
+/* --from-log: likewise, from a list in JSON text, which is copied. */
+MUST enum err spec_take_events(struct spec *spec, struct slice list, struct errinfo *why);
 struct transform_version *spec_version(const struct spec *spec, struct transform *transform, enum transform_kind kind);
 
 /* on_ask of transform_deps; ctx = the spec. Answers from its exchanges, each once, in order. */

@@ -97,8 +97,10 @@ static void write_destination(const struct trace *trace, uint64_t key) {
     json_write_end(json);
     json_put_cstr(json, "end", end != NULL ? end_name((enum note_kind)end->kind) : "pending");
     json_put_time(json, "ended", end != NULL ? end->at_ms : 0);
-    json_put_cstr(json, "reason",
-        end != NULL ? reason_text((enum reason)end->reason) : pending_text(trace, row, /* tried: */ last != NULL));
+    json_put_string(json, "reason",
+        end == NULL                      ? slice_cstr(pending_text(trace, row, /* tried: */ last != NULL))
+            : end->reason != REASON_NONE ? delivery_note_reason(end)
+                                         : SLICE(""));
     json_put_time(json, "next", end == NULL && last != NULL ? last->due_ms : 0);
     json_put_cstr(json, "state", row != NULL ? destination_state_name(row->state) : "removed");
     json_write_end(json);

@@ -75,4 +75,8 @@ MUST enum err delivery_list(
  * ERR_EXISTS, ERR_UNSUPPORTED (gateway rejections cannot be delivered), FULL. Blocks until durable. */
 MUST enum err delivery_redrive(struct delivery *delivery, uint64_t dead_id, struct errinfo *why);
 
+/* Why an event ended, in words: the note's text where that says it better than its reason does (a rule of the
+ * destination, a transformation), else the reason's. Borrowed from the note. */
+struct slice delivery_note_reason(const struct note *note);
+
 #endif

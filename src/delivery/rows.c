@@ -3,6 +3,12 @@
 #include "base/log.h"
 #include "delivery/delivery_internal.h"
 
+struct slice delivery_note_reason(const struct note *note) {
+    bool by_text = note->reason == REASON_NONE || note->reason == REASON_RULE ||
+        note->reason == REASON_TRANSFORMATION_DROPPED || note->reason == REASON_TRANSFORMATION_FAILED;
+    return by_text && note->text.len > 0 ? note->text : slice_cstr(reason_text((enum reason)note->reason));
+}
+
 static const char *outcome_name(enum note_kind kind) {
     static const char *const names[] = {
         [NOTE_ATTEMPT] = "retry",
@@ -52,7 +58,7 @@ void rows_post_event(
     FEED_SET(row.type, event_type_name(event->type));
     FEED_SET(row.source, source != NULL ? source->id : SLICE_NONE);
     FEED_SET(row.destination, slice_cstr(sender->id));
-    FEED_SET(row.reason, note->reason != REASON_NONE ? slice_cstr(reason_text(note->reason)) : note->text);
+    FEED_SET(row.reason, delivery_note_reason(note));
     set_from_payload(courier, &row, event->payload);
     feed_post(feed, &row);
 }
