@@ -12,7 +12,9 @@ const RENAMED = {
     country: 'address.country',
 };
 // Members that say who is meant, or how Braze is to take the object.
-const RESERVED = ['external_id', 'braze_id', 'user_alias', '_update_existing_only', '_merge_objects', 'push_token_import'];
+const RESERVED = [
+    'external_id', 'braze_id', 'user_alias', '_update_existing_only', '_merge_objects', 'push_token_import',
+];
 const TAKEN = ['firstName', 'lastName', 'birthday', 'avatar', 'address', ...RESERVED];
 
 const GENDERS = {
@@ -95,13 +97,14 @@ export function attributesOf(message, config) {
 // ---- profiles ----
 
 // What an export is asked for: https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/
-const EXPORTED = ['created_at', 'custom_attributes', 'dob', 'email', 'first_name', 'gender', 'home_city', 'last_name',
-    'phone', 'time_zone', 'external_id', 'user_aliases'];
 const PROFILE = ['dob', 'email', 'first_name', 'gender', 'home_city', 'last_name', 'phone', 'time_zone'];
+const EXPORTED = ['created_at', 'custom_attributes', ...PROFILE, 'external_id', 'user_aliases'];
 // Fields of a profile that are not exported: nothing says whether they have changed.
-const UNKNOWN = ['country', 'language', 'image_url', 'email_subscribe', 'push_subscribe', 'current_location',
+const UNKNOWN = [
+    'country', 'language', 'image_url', 'email_subscribe', 'push_subscribe', 'current_location',
     'date_of_first_session', 'date_of_last_session', 'marked_email_as_spam_at', 'push_tokens', 'facebook', 'twitter',
-    'subscription_groups', 'alias_name', 'alias_label', '_merge_objects'];
+    'subscription_groups', '_merge_objects',
+];
 
 const idKey = (id) => `id:${id}`;
 const aliasKey = (alias) => `alias:${alias.alias_label}:${alias.alias_name}`;
@@ -145,7 +148,8 @@ export async function profiles(users, call, limit) {
     return out;
 }
 
-const isChange = (value) => isObject(value) && Object.keys(value).some((key) => /^(\$?(add|remove|update)|inc)$/.test(key));
+const CHANGE = /^(\$?(add|remove|update)|inc)$/;
+const isChange = (value) => isObject(value) && Object.keys(value).some((key) => CHANGE.test(key));
 
 function isNews(known, key, value) {
     if (UNKNOWN.includes(key) || isChange(value)) {

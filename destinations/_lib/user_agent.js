@@ -36,3 +36,19 @@ export function browser(userAgent) {
     }
     return undefined;
 }
+
+// Operating systems by user agents; phones and tablets name desktop systems too.
+const SYSTEMS = [
+    [/windows phone/i, 'Windows Phone'],
+    [/\b(?:iphone|ipad|ipod)\b/i, 'iOS'],
+    [/\bandroid\b/i, 'Android'],
+    [/\bcros\b/i, 'Chromium OS'],
+    [/\bwindows\b/i, 'Windows'],
+    [/\bmac(?:intosh|_powerpc| os x)/i, 'Mac OS'],
+    [/\bubuntu\b/i, 'Ubuntu'],
+    [/\blinux\b/i, 'Linux'],
+];
+
+export function system(userAgent) {
+    return typeof userAgent === 'string' ? SYSTEMS.find(([pattern]) => pattern.test(userAgent))?.[1] : undefined;
+}

@@ -203,7 +203,7 @@ const MAKERS = { identify, event: tracked, group, subscription, merge };
 
 // ---- all events ----
 
-// Joins what people did before they were known to their profile. When Braze refuses, their events are sent all the same.
+// Joins what people did before they were known to their profile. When Braze refuses, events are sent all the same.
 // https://www.braze.com/docs/api/endpoints/user_data/post_user_identify/
 async function identifyAliases(events, call, limit) {
     const known = events
@@ -256,18 +256,18 @@ const MERGE = {
 
 const WHO = ['external_ids', 'emails', 'phones'];
 const sharesUser = (a, b) => WHO.some((name) => a[name]?.some((id) => b[name]?.includes(id)));
-const isSame = (a, b) => a.subscription_group_id === b.subscription_group_id && a.subscription_state === b.subscription_state
-    && Boolean(a.emails) === Boolean(b.emails) && Boolean(a.phones) === Boolean(b.phones);
+const isGroup = (a, b) => a.subscription_group_id === b.subscription_group_id;
+const isState = (a, b) => a.subscription_state === b.subscription_state;
+const isChannel = (a, b) => Boolean(a.emails) === Boolean(b.emails) && Boolean(a.phones) === Boolean(b.phones);
 
 const SUBSCRIPTION = {
     start: () => ({ subscription_groups: [] }),
     fits({ subscription_groups: list }, { subscription_groups: [next] }, limits, count) {
-        const changed = list.some((entry) => entry.subscription_group_id === next.subscription_group_id
-            && entry.subscription_state !== next.subscription_state && sharesUser(entry, next));
+        const changed = list.some((one) => isGroup(one, next) && !isState(one, next) && sharesUser(one, next));
         return count < limits.subscriptions && !changed;
     },
     add({ subscription_groups: list }, { subscription_groups: [next] }) {
-        const entry = list.find((one) => isSame(one, next));
+        const entry = list.find((one) => isGroup(one, next) && isState(one, next) && isChannel(one, next));
         if (!entry) {
             list.push({ ...next });
             return;
@@ -293,14 +293,18 @@ function openFor(open, { path, users }) {
     return undefined;
 }
 
-export function batch(results, config, ctx) {
+const begin = ({ path }, url) => (
+    { path, url, body: KINDS[path].start(), bytes: 0, events: new Set(), users: new Set(), rows: {} }
+);
+
+export function batch(results, config, { limits }) {
     const open = [];
     for (const { events: [index], request: { url, json }, keep } of results) {
         const kind = KINDS[keep.path];
         const bytes = byteLength(JSON.stringify(json));
         let into = openFor(open, keep);
-        if (!into || into.bytes + bytes > ctx.limits.body_bytes || !kind.fits(into.body, json, ctx.limits, into.events.size)) {
-            into = { path: keep.path, url, body: kind.start(), bytes: 0, events: new Set(), users: new Set(), rows: {} };
+        if (!into || into.bytes + bytes > limits.body_bytes || !kind.fits(into.body, json, limits, into.events.size)) {
+            into = begin(keep, url);
             open.push(into);
         }
         kind.add(into.body, json, index, into.rows);
