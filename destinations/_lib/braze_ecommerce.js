@@ -43,8 +43,8 @@ const CANCELLED = [...ORDER, ['cancel_reason', ['cancel_reason', 'reason'], TEXT
 
 const EVENTS = {
     'product viewed': { name: 'ecommerce.product_viewed', fields: [...PRODUCT, CURRENCY, ['type', ['type'], ANY]] },
-    'product added': { name: 'ecommerce.cart_updated', fields: CART, action: 'add', products: 'one' },
-    'product removed': { name: 'ecommerce.cart_updated', fields: CART, action: 'remove', products: 'one' },
+    'product added': { name: 'ecommerce.cart_updated', fields: CART, action: 'add', products: 'or one' },
+    'product removed': { name: 'ecommerce.cart_updated', fields: CART, action: 'remove', products: 'or one' },
     'checkout started': { name: 'ecommerce.checkout_started', fields: CHECKOUT, products: 'list' },
     'order completed': { name: 'ecommerce.order_placed', fields: ORDER, products: 'list' },
     'order refunded': { name: 'ecommerce.order_refunded', fields: ORDER, products: 'list' },
@@ -53,35 +53,40 @@ const EVENTS = {
 
 const RESERVED = ['products', 'source', 'metadata', 'time', 'event_name'];
 
-function read(properties, fields) {
+// The fields that `properties` has; the names that were read are added to `taken`.
+function read(properties, fields, taken) {
     const out = {};
     for (const [to, from, type] of fields) {
-        const found = first(properties, from);
-        const value = found === undefined ? undefined : type(found);
+        const name = from.find((key) => first(properties, [key]) !== undefined);
+        const value = name === undefined ? undefined : type(properties[name]);
         if (value !== undefined) {
             out[to] = value;
+            taken.push(name);
         }
     }
     return out;
 }
 
 // What no field took goes to `metadata`: Braze refuses other members.
-function metadata(properties, ...lists) {
-    const taken = lists.flat().flatMap(([, from]) => from);
+function metadata(properties, taken) {
     const own = isObject(properties.metadata) ? properties.metadata : {};
     const all = { ...without(properties, [...taken, ...RESERVED]), ...own };
     return isEmpty(all) ? {} : { metadata: all };
 }
 
-const line = (product) => ({ ...read(product, LINE), ...metadata(product, LINE) });
+function line(product) {
+    const taken = [];
+    return { ...read(product, LINE, taken), ...metadata(product, taken) };
+}
 
-function lines(properties, kind) {
-    const list = Array.isArray(properties.products) ? properties.products.filter(isObject) : [];
-    if (list.length === 0 && kind === 'one') {
-        const one = read(properties, LINE);
-        return isEmpty(one) ? {} : { products: [one] };
+// Calls about one product may say it by itself, beside the cart.
+function lines(properties, kind, taken) {
+    const list = Array.isArray(properties.products) ? properties.products.filter(isObject).map(line) : [];
+    if (list.length > 0 || kind !== 'or one') {
+        return list;
     }
-    return list.length === 0 ? {} : { products: list.map(line) };
+    const one = read(properties, LINE, taken);
+    return isEmpty(one) ? [] : [one];
 }
 
 // web, ios, android …: where the event comes from
@@ -97,15 +102,17 @@ export function recommended(message) {
         return undefined;
     }
     const properties = isObject(message.properties) ? message.properties : {};
-    const taken = event.products === 'one' ? [event.fields, LINE] : [event.fields];
+    const taken = [];
+    const fields = read(properties, event.fields, taken);
+    const products = event.products ? lines(properties, event.products, taken) : [];
     return {
         name: event.name,
         properties: {
-            ...read(properties, event.fields),
+            ...fields,
             ...(event.action && { action: event.action }),
             source: TEXT(properties.source ?? source(message)),
-            ...(event.products && lines(properties, event.products)),
-            ...metadata(properties, ...taken),
+            ...(products.length > 0 && { products }),
+            ...metadata(properties, taken),
         },
     };
 }
