@@ -4,6 +4,7 @@
  * thread: main runs the main loop (control API, signals, file watcher). Reloads run on the helper thread, one at a
  * time. */
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -18,6 +19,7 @@
 #include "cli/conf.h"
 #include "cli/serve_demo.h"
 #include "cli/serve_notify.h"
+#include "cli/serve_watch.h"
 #include "control/control.h"
 #include "delivery/user_code_set.h"
 #include "json/json_write.h"
@@ -41,6 +43,9 @@ struct server {
     struct control *control;
     struct signal_watch *on_term, *on_int, *on_hup;
     struct watch *watch;
+    struct code_watches *code_watches;
+    struct loop_msg loaded_msg; /* a snapshot is new: its code files are watched */
+    atomic_bool loaded_posted;
     struct work reload_work;
     bool reloading, reload_again; /* thread: the loop's */
     uint16_t port;
@@ -73,6 +78,9 @@ static enum err reload(void *ctx, struct errinfo *why) {
     user_code_close(server->code);
     server->code = code;
     control_workspace_changed(server->control);
+    if (!atomic_exchange(&server->loaded_posted, true)) {
+        loop_post(server->loop, &server->loaded_msg);
+    }
     return OK;
 }
 
@@ -99,6 +107,18 @@ static void on_reload_done(struct work *work) {
         server->reload_again = false;
         reload_soon(server);
     }
+}
+
+static void watch_code(struct server *server) {
+    struct workspace *workspace = workspace_cell_get(server->cell);
+    server->code_watches = code_watches_renew(server->code_watches, server->loop, workspace, reload_soon, server);
+    workspace_release(workspace);
+}
+
+static void on_loaded(struct loop_msg *msg) {
+    struct server *server = CONTAINER_OF(msg, struct server, loaded_msg);
+    atomic_store(&server->loaded_posted, false);
+    watch_code(server);
 }
 
 /* ---- signals ---- */
@@ -226,6 +246,7 @@ static enum err start_control(struct server *server, struct errinfo *why) {
     struct slice socket = arena_printf(&server->conf.arena, "%s/sluice.sock", data_path);
     server->loop = loop_new("main");
     server->work = work_queue_new(server->loop, "helper");
+    server->loaded_msg.on_msg = on_loaded;
     server->reload_work = (struct work){.run = on_reload_run, .on_done = on_reload_done};
     struct control_deps deps = {.loop = server->loop,
         .work = server->work,
@@ -253,6 +274,7 @@ static enum err start_serving(struct server *server, struct errinfo *why) {
     if (e != OK) {
         return e;
     }
+    watch_code(server);
     processor_start(server->processor);
     e = gateway_start(server->gateway, &server->port, why);
     if (e == OK) {
@@ -312,6 +334,7 @@ static void stop(struct server *server) {
     work_queue_free(server->work);
     control_free(server->control);
     watch_free(server->watch);
+    code_watches_free(server->code_watches);
     signal_watch_free(server->on_hup);
     signal_watch_free(server->on_term);
     signal_watch_free(server->on_int);

@@ -41,13 +41,15 @@ struct transformation_library {
     struct slice name; /* as imported */
     struct slice code;
     struct slice place; /* where the code stands, for messages: a file, or a place in the workspace file */
+    bool in_file;       /* `place` is the path of a file of its own */
 };
 
 /* User code for events on their way to a destination. */
 struct transformation {
     struct slice id, name;
     struct slice version_id; /* the original's; "" = none: the code's hash is its version */
-    struct slice code, place;
+    struct slice code, place; /* as a library's */
+    bool in_file;
     unsigned language; /* 1: module, 0: script */
     const struct transformation_library *libraries;
     size_t library_count;

@@ -234,6 +234,7 @@ static enum err find_code(
         struct errinfo why = {.text = ""};
         struct slice file = arena_printf(reader->draft->arena, "transformations/%.*s.js", SLICE_ARG(names[i]));
         enum err e = draft_code_file(reader->draft, file, &transformation->code, &transformation->place, &why);
+        transformation->in_file = e == OK;
         if (e != ERR_NOT_FOUND) {
             return e == OK ? OK
                            : draft_fail(reader->draft, e, mark_of(reader, entry->node), entry->path.text, "%s: %s",

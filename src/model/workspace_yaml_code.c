@@ -80,6 +80,7 @@ static enum err read_libraries(const struct yaml_code *code, const struct ytree_
         enum err e = ytree_fields(code->tree, item->value, inner.text, library_fields, LIBRARY_COUNT, field);
         const struct origin origin = {item->value, field[LIBRARY_CODE], field[LIBRARY_FILE], inner.text};
         e = e == OK ? read_code(code, &origin, &library->code, &library->place) : e;
+        library->in_file = origin.file != NULL;
         if (e != OK) {
             return e;
         }
@@ -150,6 +151,7 @@ enum err yaml_code_read(const struct yaml_code *code, const struct ytree_node *m
             slice_eq(read.id, SLICE("none")) ? "means no transformation" : "is used twice");
     }
     const struct origin origin = {map, field[CODE], field[FILE_], path};
+    read.in_file = origin.file != NULL;
     e = read_code(code, &origin, &read.code, &read.place);
     e = e == OK ? read_language(code, field[LANGUAGE], path, &read.language) : e;
     e = e == OK ? read_libraries(code, field[LIBRARIES], path, &read) : e;
