@@ -10,6 +10,7 @@ vendor's. A vendor's module makes a subclass with HOSTS and ROUTES; scenario tes
             call.check("event" in call.json, "an event has a name")
             return 200, {"ok": True}
 """
+import gzip
 import json
 import re
 import urllib.parse
@@ -31,6 +32,8 @@ class Call:
     def __init__(self, vendor, arrival):
         self.vendor = vendor
         self.method, self.headers, self.body = arrival.method, arrival.headers, arrival.body
+        if arrival.headers.get("content-encoding") == "gzip":
+            self.body = gzip.decompress(arrival.body)
         self.host = arrival.headers.get("host", "").split(":")[0]
         self.path, _, query = arrival.path.partition("?")
         self.query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
