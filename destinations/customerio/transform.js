@@ -13,6 +13,8 @@ const IDENTIFIER_BYTES = 150;
 const ANONYMOUS_NAME_BYTES = 100;
 const OPERATION_BYTES = 32000;
 
+const ATTRIBUTES_THAT_IDENTIFY = ['id', 'email']; // cio_id is Customer.io's own
+
 const hostOf = (config) => HOSTS[config.datacenter] ?? HOSTS.US;
 const seconds = (value) => {
     const ms = time(value);
@@ -63,7 +65,7 @@ function attributesOf(message, { anonymousId, timestamp }, more) {
             'anonymousId', ...(isObject(traits.address) ? ['address'] : []), ...(created === undefined ? [] : ['createdAt']),
         ]),
         created_at: created ?? traits.created_at,
-        ...(mapped?.identifierType ? { [mapped.identifierType]: mapped.id } : {}),
+        ...(ATTRIBUTES_THAT_IDENTIFY.includes(mapped?.identifierType) ? { [mapped.identifierType]: mapped.id } : {}),
         _timestamp: timestamp,
         anonymous_id: anonymousId,
     });

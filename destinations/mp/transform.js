@@ -32,12 +32,16 @@ const PROFILE_TRAITS = new Set(PROFILE.flatMap(([, paths]) => paths.map((path) =
 const OLD_NAMES = [['$firstName', FIRST_NAMES], ['$lastName', LAST_NAMES]];
 const LATE_NAMES = new Set(['$first_name', '$last_name']); // of the old mapping: under OLD_NAMES
 
+// Traits of a group event are the group's: an id among them is no user's.
+const GROUP_USER = ['userId', 'context.traits.userId', 'context.traits.id'];
+
+const userOf = (message) => (typeOf(message) === 'group' ? first(message, GROUP_USER) : field(message, 'userIdOnly'));
 const isSimplified = (config) => config.identityMergeApi === 'simplified';
 const listed = (rows, key) => (rows ?? []).map((row) => row?.[key]).filter((name) => !isEmpty(name));
 
 // https://docs.mixpanel.com/docs/tracking-methods/id-management/identifying-users-simplified: a device's id has a prefix
 function distinctId(message, config) {
-    const user = field(message, 'userIdOnly');
+    const user = userOf(message);
     if (!isEmpty(user) || isEmpty(message.anonymousId)) {
         return user;
     }
@@ -228,7 +232,7 @@ function profileSet({ message, draft }, traits, config) {
 
 // https://docs.mixpanel.com/docs/tracking-methods/id-management/identifying-users-original: $merge joins two ids
 function merge(message, config) {
-    const user = field(message, 'userIdOnly');
+    const user = userOf(message);
     if (isSimplified(config) || isEmpty(user) || isEmpty(message.anonymousId)) {
         return [];
     }
@@ -293,7 +297,7 @@ function group({ message, draft }, config) {
 
 // https://docs.mixpanel.com/reference/create-alias
 function alias({ message }, config) {
-    const user = field(message, 'userIdOnly');
+    const user = userOf(message);
     const other = isEmpty(message.previousId) ? message.anonymousId : message.previousId;
     if (other === user) {
         throw new Dead('previousId or anonymousId is the userId itself');
@@ -307,7 +311,7 @@ const TYPES = { identify, track, page: view, screen: view, group, alias };
 export const transform = each((event, config, ctx) => {
     const { message, metadata } = event;
     const type = typeOf(message);
-    const user = metadata?.userId || field(message, 'userId');
+    const user = metadata?.userId || userOf(message) || message.anonymousId;
     return TYPES[type](event, config, ctx).map(({ endpoint, record }) => ({
         request: request(endpoint, [record], config),
         keep: { endpoint, type, user },
