@@ -37,7 +37,8 @@ function idsByValue(records, property) {
         }
     }
     for (const record of records) {
-        ids.set(String(record.properties?.[property]).toLowerCase(), record.id);
+        const value = String(record.properties?.[property]);
+        ids.set(property === 'email' ? value.toLowerCase() : value, record.id);
     }
     return ids;
 }
@@ -126,7 +127,7 @@ export function hubspot(config, ctx) {
             return found[0]?.id;
         }),
 
-        // A map from lower-cased value to record id
+        // A map from value (of e-mail addresses in lower case) to record id
         findMany: memo(async (objectType, property, values) => {
             return idsByValue(await searchAll(objectType, property, values), property);
         }),

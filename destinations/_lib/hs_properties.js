@@ -11,7 +11,7 @@ export const propertyName = (key) => key.toLowerCase().replace(/\s/g, '_');
 
 // A date is the midnight, UTC, of its day.
 function midnight(value) {
-    const ms = time(value);
+    const ms = time(/^\d+$/.test(value) ? Number(value) : value);
     return ms === undefined ? undefined : Math.floor(ms / DAY) * DAY;
 }
 

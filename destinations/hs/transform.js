@@ -19,15 +19,22 @@ const traceOf = (metadata) => String(metadata.jobId ?? metadata.messageId ?? '')
 const isAssociation = ({ type }) => String(type).toLowerCase() === 'hs-association';
 const associationOf = (message) => externalIds(message).find(isAssociation);
 
+// What the table makes of the event
+const drafted = ({ draft }) => draft?.body ?? {};
+
 // Contact fields by HubSpot's names: the standard ones of the table, and traits
-function fieldsOf({ message, draft }) {
-    const traits = Object.entries(traitsOf(message)).map(([key, value]) => [propertyName(key), value]);
-    return { ...Object.fromEntries(traits), ...draft.body };
+function fieldsOf(event) {
+    const traits = Object.entries(traitsOf(event.message)).map(([key, value]) => [propertyName(key), value]);
+    return { ...Object.fromEntries(traits), ...drafted(event) };
 }
+
+// E-mail addresses are kept in lower case, and IN compares exactly:
+// https://developers.hubspot.com/docs/api-reference/latest/crm/search-the-crm
+const searchable = (property, value) => (property === 'email' ? String(value).toLowerCase() : String(value));
 
 // `same`: what two events have in common that write the same record. HubSpot refuses a batch that names a record twice.
 function write({ account }, action, objectType, input, [property, value]) {
-    const same = `${property} ${property === 'email' ? String(value).toLowerCase() : value}`;
+    const same = `${property} ${searchable(property, value)}`;
     return { request: account.request(`/crm/v3/objects/${objectType}/batch/${action}`, { inputs: [input] }), same };
 }
 
@@ -40,7 +47,7 @@ function upsert(call, event, objectType, [idProperty, value], properties) {
 // ---- identify
 
 async function legacyContact(event, { account }) {
-    const standard = event.draft?.body ?? {};
+    const standard = drafted(event);
     if (isEmpty(standard.email)) {
         throw new Dead('the legacy API knows contacts by their e-mail address, and the event has none');
     }
@@ -57,7 +64,7 @@ async function contact(event, call) {
         throw new Dead(`the traits have neither ${config.lookupField} nor email: no contact can be looked up`);
     }
     const value = fields[lookup];
-    const properties = contactProperties(fields, await account.contactTypes(), event.draft.body);
+    const properties = contactProperties(fields, await account.contactTypes(), drafted(event));
     if (await account.isUnique(CONTACTS, lookup)) {
         return upsert(call, event, CONTACTS, [lookup, value], properties);
     }
@@ -83,7 +90,7 @@ function association(message, { account }) {
 function identifiersLike(wanted, events) {
     const isLike = (one) => one && one.objectType === wanted.objectType && one.identifierType === wanted.identifierType;
     const values = events.map(({ message }) => isMapped(message) && mappedObject(message, 'HS'))
-        .filter(isLike).map(({ id }) => String(id));
+        .filter(isLike).map(({ id }) => searchable(wanted.identifierType, id));
     return [...new Set(values)];
 }
 
@@ -100,7 +107,7 @@ async function record(event, call) {
         return upsert(call, event, objectType, [identifierType, id], properties);
     }
     const ids = await account.findMany(objectType, identifierType, identifiersLike(object, events));
-    const found = ids.get(String(id).toLowerCase());
+    const found = ids.get(searchable(identifierType, id));
     if (found) {
         return write(call, 'update', objectType, { id: found, properties }, ['id', found]);
     }
@@ -113,14 +120,18 @@ async function record(event, call) {
 // https://legacydocs.hubspot.com/docs/methods/enterprise_events/http_api
 async function legacyEvent(event, { account, config }) {
     const { message } = event;
+    if (isEmpty(config.hubID)) {
+        throw new Dead('the settings lack the hub id');
+    }
     const revenue = get(message, 'properties.revenue') ?? get(message, 'properties.value');
-    const properties = contactProperties(fieldsOf(event), await account.contactTypes(), event.draft.body);
+    const properties = contactProperties(fieldsOf(event), await account.contactTypes(), drafted(event));
     const query = { _a: config.hubID, _n: message.event, ...(isEmpty(revenue) ? {} : { _m: revenue }), ...properties };
     return { request: account.event(query) };
 }
 
 // https://developers.hubspot.com/docs/api-reference/latest/events/send-event-completions/guide
-function behaviouralEvent({ message, draft }, { account, config }) {
+function behaviouralEvent(event, { account, config }) {
+    const { message } = event;
     if (isEmpty(config.hubspotEvents)) {
         throw new Dead('the settings map no event to a custom behavioural event of HubSpot');
     }
@@ -129,7 +140,7 @@ function behaviouralEvent({ message, draft }, { account, config }) {
     if (isEmpty(row?.hubspotEventName)) {
         throw new Dead(`the settings do not map the event ${message.event} to one of HubSpot`);
     }
-    const who = draft?.body ?? {};
+    const who = drafted(event);
     if (isEmpty(who.email) && isEmpty(who.utk) && isEmpty(who.objectId)) {
         throw new Dead('a behavioural event needs the email, utk or objectId of its contact');
     }
@@ -215,8 +226,11 @@ function mergeOne(results) {
     };
 }
 
+// Inputs of one batch are told apart by one property.
+const batchOf = ({ url, json }) => `${url} ${inputsOf(json)[0].idProperty ?? ''}`;
+
 function merge(results) {
-    const groups = groupBy(results, (result) => (result.alone || result.keep.track ? result : result.request.url));
+    const groups = groupBy(results, (result) => (result.alone || result.keep.track ? result : batchOf(result.request)));
     return [...groups.values()].flatMap((list) => {
         const size = Array.isArray(list[0].request.json) ? LEGACY_CONTACTS_PER_BATCH : RECORDS_PER_BATCH;
         return list[0].keep.track ? list : chunk(list, size).map(mergeOne);
