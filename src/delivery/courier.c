@@ -58,9 +58,12 @@ void courier_work(struct courier *courier) {
 }
 
 void courier_landed(struct courier *courier) {
-    if (courier->stopping && courier->inflight == 0) {
+    bool calm = courier->stopping && courier->busy == 0;
+    bool empty = courier->stopped && courier->orphans == 0;
+    if (calm || empty) {
         pthread_mutex_lock(&courier->delivery->calm_lock);
-        courier->calm = true;
+        courier->calm = courier->calm || calm;
+        courier->empty = courier->empty || empty;
         pthread_cond_broadcast(&courier->delivery->calm);
         pthread_mutex_unlock(&courier->delivery->calm_lock);
     }
@@ -104,12 +107,12 @@ void courier_init(struct courier *courier, struct delivery *delivery, size_t num
 }
 
 void courier_fini(struct courier *courier) {
-    ASSERT(courier->flying == NULL);
+    ASSERT(courier->loads == NULL && courier->orphans == 0);
     for (size_t i = 0; i < courier->sender_count; i++) {
         sender_free(courier->senders[i]);
     }
     http_client_free(courier->client);
-    courier_free_attempts(courier);
+    courier_free_loads(courier);
     loop_timer_clear(&courier->note_timer);
     loop_free(courier->loop);
     json_parser_free(courier->parser);

@@ -193,6 +193,7 @@ static void begin_stop(void *arg) {
 static void end_stop(void *arg) {
     struct courier *courier = arg;
     courier_cancel(courier, /* of all */ NULL);
+    courier->stopped = true;
     courier_work(courier);
     for (size_t i = 0; i < courier->sender_count; i++) {
         /* with notes unwritten the state before is the true one: what was answered is tried again after the restart */
@@ -202,6 +203,11 @@ static void end_stop(void *arg) {
     }
     courier_drop_outcomes(courier, /* of all */ NULL);
     loop_timer_clear(&courier->note_timer);
+    courier_landed(courier); /* calls to workers may be out still: they come back to the loop */
+}
+
+static void shut(void *arg) {
+    struct courier *courier = arg;
     http_client_free(courier->client);
     courier->client = NULL;
     loop_stop(courier->loop);
@@ -212,6 +218,15 @@ static void wait_calm(struct delivery *delivery, struct courier *courier, const 
     int waited = 0;
     while (!courier->calm && waited == 0) {
         waited = pthread_cond_timedwait(&delivery->calm, &delivery->calm_lock, deadline);
+    }
+    pthread_mutex_unlock(&delivery->calm_lock);
+}
+
+/* A worker's call ends by its own time limits, or because the transform is freed. */
+static void wait_empty(struct delivery *delivery, struct courier *courier) {
+    pthread_mutex_lock(&delivery->calm_lock);
+    while (!courier->empty) {
+        pthread_cond_wait(&delivery->calm, &delivery->calm_lock);
     }
     pthread_mutex_unlock(&delivery->calm_lock);
 }
@@ -228,6 +243,8 @@ void delivery_stop(struct delivery *delivery, int64_t grace_ms) {
         for (size_t i = 0; i < delivery->courier_count; i++) {
             wait_calm(delivery, &delivery->couriers[i], &deadline);
             loop_call(delivery->couriers[i].loop, end_stop, &delivery->couriers[i]);
+            wait_empty(delivery, &delivery->couriers[i]);
+            loop_call(delivery->couriers[i].loop, shut, &delivery->couriers[i]);
             loop_join(delivery->couriers[i].loop);
         }
         delivery->running = false;
@@ -277,7 +294,7 @@ static enum err fill_info(struct sender *sender, struct destination_info *info) 
         .state = sender_state(sender),
         .counts = sender->counts,
         .open = sender->lanes.count + sender_unloaded(sender) + sender->unnoted,
-        .inflight = sender->inflight,
+        .inflight = sender->begun,
         .queued = outlet_length(sender->outlet),
         .low = sender->low,
         .scanned = sender->scanned,

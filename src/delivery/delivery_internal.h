@@ -23,7 +23,10 @@
 #include "delivery/throttle.h"
 #include "http/client.h"
 
-enum { NOTE_TEXT_BYTES = 200 };
+enum {
+    NOTE_TEXT_BYTES = 200,
+    OUR_FAULT_PAUSE_MS = 1000 /* memory, the log or a worker failed us, not the destination */
+};
 
 struct delivery_stat {
 #define S(name, kind, unit, help) STAT_FIELD_##kind(name)
@@ -33,13 +36,16 @@ struct delivery_stat {
 
 /* A destination's settings of one snapshot; requests in flight keep theirs over a reload. */
 struct sender_settings {
-    uint32_t references; /* of the sender and its attempts: the loop's own */
+    uint32_t references; /* of the sender and its loads: the loop's own */
     struct workspace *workspace;
     const struct destination *destination; /* in the workspace */
     const struct delivery_kind *kind;      /* NULL: unsupported */
     const void *kind_settings;
     struct user_code_settings *user_code; /* NULL: no transformation */
     uint32_t concurrency;
+    uint32_t load_events; /* most items of a load */
+    int64_t gather_ms;    /* how long one that is not full waits for more */
+    bool is_late;         /* preparing and judging may ask a worker */
     int64_t timeout_ms, window_ms;
     uint64_t *sources;
     size_t source_count;
@@ -58,11 +64,16 @@ struct sender {
     uint64_t start, scanned, low;
     struct cursor_counts counts;
     uint64_t held_bytes;
-    uint32_t inflight;
-    uint64_t unnoted;     /* outcomes not yet written of events that never were items */
-    bool outlet_has_more; /* until outlet_take says otherwise */
-    bool stopping;        /* nothing more is taken or sent */
-    bool touched;         /* in the courier's list of senders to pump */
+    uint32_t inflight;                        /* requests */
+    uint32_t begun;                           /* items of loads that have begun */
+    uint32_t preparing;                       /* loads */
+    bool preparing_now;                       /* one of them is being prepared on this stack */
+    struct load *gathering;                   /* NULL: none */
+    struct attempt *queue_first, *queue_last; /* requests that may go out */
+    uint64_t unnoted;                         /* outcomes not yet written of events that never were items */
+    bool outlet_has_more;                     /* until outlet_take says otherwise */
+    bool stopping;                            /* nothing more is taken or sent */
+    bool touched;                             /* in the courier's list of senders to pump */
     struct sender *next_touched, *next_pumped;
     /* pauses */
     struct breaker breaker;
@@ -96,19 +107,84 @@ struct outcome {
     struct item *item; /* NULL: it was never open (filtered or expired by the processor) */
     struct note note;  /* text, request and response live in the courier's outcome_arena */
     struct slice request, response;
+    struct slice sentence; /* of the dead letter; empty = the reason's */
     bool letter_written;
 };
 
+/* What has become of an item of a load so far; each request that names it can only make it worse. */
+enum fate {
+    FATE_NONE,
+    FATE_DELIVERED,
+    FATE_FILTERED,
+    FATE_DEAD,
+    FATE_BACK,  /* to its lane, as if it had not been taken: nothing is known, nothing is noted */
+    FATE_RETRY, /* it failed, and waits for another attempt */
+};
+
+struct item_verdict { /* texts live in the load's arena, or until the verdict has been handed over */
+    enum fate fate;
+    enum reason reason;
+    uint16_t status;
+    uint32_t duration_us;
+    int64_t due_ms;        /* of RETRY; of BACK: 0 = at once */
+    struct slice text;     /* of the note */
+    struct slice sentence; /* of the dead letter; empty = the reason's */
+    struct slice request, response;
+};
+
+struct load_item {
+    struct item *item;
+    uint32_t lane;        /* the first of the load's items that is of the same user */
+    uint32_t broken_from; /* of a lane's first item: from this item on (plus 1) the lane goes back; 0 = it goes on */
+    uint32_t pending;     /* requests that name it and have not ended */
+    bool tried;           /* this counts as an attempt */
+    char *payload;        /* the item's, when the item went before the load */
+    struct lane_edge *last_edge; /* of a lane's first item, while requests are linked */
+    struct item_verdict verdict;
+};
+
+/* That a request is one of a lane of its load, and which of the lane's is next. */
+struct lane_edge {
+    struct attempt *attempt, *next;
+};
+
+/* One request of a load. */
 struct attempt {
     struct http_call call;
-    struct attempt *next;   /* free ones; or those in flight */
-    struct attempt *before; /* in flight */
-    struct sender *sender;
-    struct item *item;
+    struct load *load;
+    struct attempt *queue_next;
+    const struct kind_request *request;
+    const uint32_t *items; /* of the load, ascending, each once */
+    uint32_t item_count;
+    uint32_t blocked; /* lanes in which an earlier request has not ended */
+    struct lane_edge *edges;
+    uint32_t edge_count;
+    bool flying;
+};
+
+/* Items of one destination that were taken together: gathered, prepared by the kind, sent as one request or several,
+ * judged one by one. */
+struct load {
+    struct load *next, *before; /* the courier's: open ones; free ones */
+    struct courier *courier;
+    struct sender *sender; /* NULL: given up; what runs outside still points here */
     struct sender_settings *settings;
     struct arena arena;
+    struct load_item *items;
+    uint32_t count, room, max;
+    uint32_t open;    /* requests not ended */
+    uint32_t outside; /* calls out whose on_done has not come */
+    struct attempt *requests;
+    uint32_t request_count;
+    const uint32_t *item_of; /* the kind's events to items; NULL = they are the same */
     int64_t started_ms;
-    bool probe, own_url;
+    int64_t gather_until_ms;
+    bool probe, preparing;
+    bool came_back;          /* an item did, by our fault */
+    struct load_item single; /* a load of one needs no more */
+    struct attempt unit;
+    struct kind_run run;
+    struct kind_event event;
 };
 
 struct courier {
@@ -128,11 +204,14 @@ struct courier {
     bool again_posted;
     bool working; /* inside courier_work */
     struct sender *touched;
-    struct buf row_text; /* an event with the parser's padding */
-    struct attempt *free_attempts, *flying;
-    uint32_t inflight;
-    bool stopping;
-    bool calm; /* delivery->calm_lock: stopping, and nothing in flight */
+    struct buf row_text;             /* an event with the parser's padding */
+    struct load *free_loads, *loads; /* loads: those open */
+    uint32_t free_count;
+    uint32_t busy;          /* requests in flight and calls to workers */
+    uint32_t orphans;       /* loads given up while a call was out */
+    bool stopping, stopped; /* nothing more goes out; all was given up */
+    bool calm;              /* delivery->calm_lock: stopping, and nothing in flight */
+    bool empty;             /* delivery->calm_lock: stopping, and no call out at all */
 };
 
 struct delivery {
@@ -184,10 +263,57 @@ void sender_take_one(struct sender *sender, int64_t now_ms);
 /* Ends what is older than the retention age. Returns when to look again; INT64_MAX = nothing is open. */
 int64_t sender_expire(struct sender *sender, int64_t now_ms);
 
-/* ---- attempt.c ---- */
-void sender_send(struct sender *sender, struct item *item, bool probe);
+/* ---- load.c ---- */
+/* Takes the next load, or one more into the one that gathers. True: one has begun. */
+bool sender_load_next(struct sender *sender, int64_t now_ms);
+/* A load of this item alone, which is TAKEN. */
+void sender_probe(struct sender *sender, struct item *item);
+/* What was taken and has not been sent goes back to its lanes, but for a probe. */
+void sender_recall(struct sender *sender);
+/* Makes an item's verdict worse; better ones are ignored. */
+void load_worsen(struct load *load, uint32_t at, const struct item_verdict *verdict);
+/* The item's verdict is final: it ends, waits, or goes back. */
+void load_end_item(struct load *load, uint32_t at);
+/* No request is left and nothing is out. */
+void load_end(struct load *load);
+/* A call to a worker goes out; it is back: false when the load was given up meanwhile, and is gone. */
+void load_goes_out(struct load *load);
+bool load_is_back(struct load *load);
 void courier_cancel(struct courier *courier, const struct sender *sender); /* NULL: of all */
-void courier_free_attempts(struct courier *courier);
+void courier_free_loads(struct courier *courier);
+
+/* ---- load_prepare.c ---- */
+/* Events to requests; on return, or later, its requests are queued. */
+void load_prepare(struct load *load);
+
+/* ---- attempt.c ---- */
+void attempt_queue(struct attempt *attempt);
+/* The first of the queue; NULL = none. */
+struct attempt *sender_next_attempt(struct sender *sender);
+void attempt_send(struct attempt *attempt);
+/* It was not sent: its items go back. */
+void attempt_drop(struct attempt *attempt);
+/* Its items have their verdicts. The load may be gone then. */
+void attempt_end(struct attempt *attempt);
+/* An item of it is to go back: it cannot be sent. */
+bool attempt_is_broken(const struct attempt *attempt);
+/* Its request is no longer in flight. */
+void attempt_land(struct attempt *attempt);
+
+/* ---- verdict.c ---- */
+/* What the answer means for the destination and for each event; ends the attempt. `verdicts`: the kind's, per event of
+ * the request; NULL = the status says it all. */
+void attempt_judge(struct attempt *attempt, const struct http_result *result, const struct kind_verdict *verdicts);
+/* Nothing came of an item: `verdict` with the text, in words of the kind. */
+struct item_verdict verdict_of_refusal(
+    const struct load *load, const struct item *item, const struct kind_refusal *refusal);
+
+/* ---- pause.c: what answers say of the destination ---- */
+void sender_pause(struct sender *sender, enum reason reason);
+/* Not from a pause of our own making, unless a probe has shown that it is over. */
+void sender_resume(struct sender *sender, bool probe);
+void sender_failed(struct sender *sender, uint64_t event, bool probe, enum reason reason);
+void sender_answered(struct sender *sender);
 
 /* ---- outcome.c ---- */
 struct outcome *courier_add_outcome(
@@ -205,7 +331,7 @@ void courier_touch(struct courier *courier, struct sender *sender);
 /* There is something to write or to pump. */
 void courier_wake(struct courier *courier);
 void courier_work(struct courier *courier);
-/* A request has ended: a stopping courier with none left says so. */
+/* A request or a call has ended: a stopping courier with none left says so. */
 void courier_landed(struct courier *courier);
 
 /* ---- save.c ---- */

@@ -22,7 +22,7 @@
 #include "http/server.h"
 #include "json/json.h"
 
-enum { RIG_NAMES = 4096, RIG_DEADLINE_S = 20 };
+enum { RIG_NAMES = 4096, RIG_NAME_BYTES = 64, RIG_DEADLINE_S = 20 };
 #define RIG_CLOCK_MS INT64_C(1786060800000)
 
 /* ---- the sink ---- */
@@ -41,7 +41,7 @@ struct sink {
     pthread_cond_t changed;
     struct sink_answer (*answer)(const char *event, unsigned number, void *ctx); /* under lock; number: of this event */
     void *ctx;
-    char names[RIG_NAMES][16]; /* of all arrivals, in order */
+    char names[RIG_NAMES][RIG_NAME_BYTES]; /* of all arrivals, in order; those of a batch joined by + */
     int statuses[RIG_NAMES];
     unsigned count, ok;
     struct http_request *held[RIG_NAMES];
@@ -73,18 +73,29 @@ static inline unsigned sink_count_of(const struct sink *sink, const char *name) 
     return count;
 }
 
-static inline void sink_on_request(void *ctx, struct http_request *request) {
-    struct sink *sink = ctx;
+/* The event's name, or those of {"items": [events]}. */
+static inline void sink_read_names(struct http_request *request, char *out, size_t size) {
     struct json_parser *parser = json_parser_new(64);
     struct json_doc doc;
-    struct slice name = SLICE("?");
+    size_t len = (size_t)snprintf(out, size, "?");
     if (json_parse(parser, request->body, &doc, NULL) == OK) {
-        name = json_string(&doc, json_find(&doc, 0, SLICE("event")), &request->arena);
+        uint32_t items = json_find(&doc, 0, SLICE("items"));
+        uint32_t node = items == JSON_ABSENT ? 0 : json_first(&doc, items);
+        for (len = 0; node != JSON_ABSENT; node = items == JSON_ABSENT ? JSON_ABSENT : json_after(&doc, items, node)) {
+            struct slice name = json_string(&doc, json_find(&doc, node, SLICE("event")), &request->arena);
+            len += (size_t)snprintf(out + len, size - len, "%s%.*s", len > 0 ? "+" : "", SLICE_ARG(name));
+            ASSERT(len < size);
+        }
     }
+    json_parser_free(parser);
+}
+
+static inline void sink_on_request(void *ctx, struct http_request *request) {
+    struct sink *sink = ctx;
+    char text[RIG_NAME_BYTES];
+    sink_read_names(request, text, sizeof text);
     pthread_mutex_lock(&sink->lock);
-    ASSERT(sink->count < RIG_NAMES && name.len < sizeof sink->names[0]);
-    char text[sizeof sink->names[0]];
-    snprintf(text, sizeof text, "%.*s", SLICE_ARG(name));
+    ASSERT(sink->count < RIG_NAMES);
     struct sink_answer answer = sink->answer(text, sink_count_of(sink, text), sink->ctx);
     memcpy(sink->names[sink->count], text, sizeof text);
     sink->statuses[sink->count++] = answer.hold ? 0 : answer.status;
@@ -96,7 +107,6 @@ static inline void sink_on_request(void *ctx, struct http_request *request) {
     }
     pthread_cond_broadcast(&sink->changed);
     pthread_mutex_unlock(&sink->lock);
-    json_parser_free(parser);
 }
 
 static inline void sink_listen(void *arg) {

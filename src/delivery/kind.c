@@ -22,6 +22,43 @@ const struct delivery_kind *delivery_kind_find(struct slice type) {
     return definition != NULL && definition->kind == DESTINATION_TABLES ? &delivery_tables : NULL;
 }
 
+static void refuse(struct kind_run *run, uint32_t event, enum err e, const struct errinfo *why) {
+    enum kind_refusal_fate fate = e == ERR_UNSUPPORTED ? KIND_FILTERED
+        : err_class(e) == ERR_CLASS_RETRY              ? KIND_AGAIN
+                                                       : KIND_DEAD;
+    run->refusals[run->refusal_count++] =
+        (struct kind_refusal){event, fate, arena_dup(run->arena, slice_cstr(why->text))};
+}
+
+static void build_each(const struct delivery_kind *kind, struct kind_run *run) {
+    uint32_t *numbers = ARENA_ARRAY(run->arena, uint32_t, run->count);
+    run->requests = ARENA_ARRAY(run->arena, struct kind_request, run->count);
+    for (uint32_t i = 0; i < run->count; i++) {
+        struct kind_request *request = &run->requests[run->request_count];
+        struct errinfo why = {.at = 0};
+        enum err e = kind->build(run->settings, run->events[i].message, run->parser, run->arena, request, &why);
+        if (e != OK) {
+            run->refusals =
+                run->refusals != NULL ? run->refusals : ARENA_ARRAY(run->arena, struct kind_refusal, run->count);
+            refuse(run, i, e, &why);
+            continue;
+        }
+        numbers[i] = i;
+        request->events = &numbers[i];
+        request->event_count = 1;
+        run->request_count++;
+    }
+    run->on_done(run, OK, NULL);
+}
+
+void delivery_kind_run(const struct delivery_kind *kind, struct kind_run *run) {
+    if (kind->run != NULL) {
+        kind->run(run);
+    } else {
+        build_each(kind, run);
+    }
+}
+
 struct slice delivery_label(struct slice type) {
     const struct destination_type *definition = destination_find(type);
     return definition != NULL ? definition->label : SLICE_NONE;

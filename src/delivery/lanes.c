@@ -90,9 +90,14 @@ static void heap_put(struct lanes *lanes, size_t slot, struct item *item) {
     item->heap_slot = (uint32_t)slot;
 }
 
+/* Of those that are due together the oldest first: what failed together comes again together. */
+static bool is_sooner(const struct item *a, const struct item *b) {
+    return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->offset < b->offset;
+}
+
 static void heap_up(struct lanes *lanes, size_t slot) {
     struct item *item = lanes->heap[slot];
-    while (slot > 0 && lanes->heap[(slot - 1) / 2]->due_ms > item->due_ms) {
+    while (slot > 0 && is_sooner(item, lanes->heap[(slot - 1) / 2])) {
         heap_put(lanes, slot, lanes->heap[(slot - 1) / 2]);
         slot = (slot - 1) / 2;
     }
@@ -102,10 +107,10 @@ static void heap_up(struct lanes *lanes, size_t slot) {
 static void heap_down(struct lanes *lanes, size_t slot) {
     struct item *item = lanes->heap[slot];
     for (size_t child = 2 * slot + 1; child < lanes->waiting_count; child = 2 * slot + 1) {
-        if (child + 1 < lanes->waiting_count && lanes->heap[child + 1]->due_ms < lanes->heap[child]->due_ms) {
+        if (child + 1 < lanes->waiting_count && is_sooner(lanes->heap[child + 1], lanes->heap[child])) {
             child++;
         }
-        if (lanes->heap[child]->due_ms >= item->due_ms) {
+        if (!is_sooner(lanes->heap[child], item)) {
             break;
         }
         heap_put(lanes, slot, lanes->heap[child]);
@@ -196,8 +201,33 @@ struct item *lanes_take_soonest(struct lanes *lanes) {
     return item;
 }
 
+struct item *lanes_peek(const struct lanes *lanes) {
+    return lanes->ready_first;
+}
+
+struct item *lanes_peek_behind(const struct item *item, int64_t now_ms) {
+    ASSERT(item->state == ITEM_TAKEN);
+    struct item *behind = item->behind;
+    return behind != NULL && behind->state == ITEM_BEHIND && !behind->ending && behind->due_ms <= now_ms ? behind
+                                                                                                         : NULL;
+}
+
+void lanes_take_behind(struct item *behind) {
+    ASSERT(behind->state == ITEM_BEHIND);
+    behind->state = ITEM_TAKEN;
+}
+
+/* An earlier event of its user is open. */
+static bool stands_behind(const struct lanes *lanes, const struct item *item) {
+    return item->ordered && lanes->users[find_user(lanes, item->user)].first != item;
+}
+
 void lanes_put_back(struct lanes *lanes, struct item *item) {
     ASSERT(item->state == ITEM_TAKEN);
+    if (stands_behind(lanes, item)) {
+        item->state = ITEM_BEHIND;
+        return;
+    }
     item->state = ITEM_READY;
     item->ready_before = NULL;
     item->ready_after = lanes->ready_first;
@@ -213,6 +243,10 @@ void lanes_put_back(struct lanes *lanes, struct item *item) {
 void lanes_wait(struct lanes *lanes, struct item *item, int64_t due_ms) {
     ASSERT(item->state == ITEM_TAKEN);
     item->due_ms = due_ms;
+    if (stands_behind(lanes, item)) {
+        item->state = ITEM_BEHIND;
+        return;
+    }
     heap_add(lanes, item);
 }
 
@@ -233,7 +267,7 @@ static void leave_user(struct lanes *lanes, struct item *item, int64_t now_ms) {
         lane->first = item->behind;
         if (lane->first == NULL) {
             remove_user(lanes, slot);
-        } else {
+        } else if (lane->first->state == ITEM_BEHIND) {
             begin_turn(lanes, lane->first, now_ms);
         }
         return;

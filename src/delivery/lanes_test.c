@@ -127,6 +127,55 @@ static void an_event_may_end_while_it_stands_behind_another(void **state) {
     end_all(&lanes);
 }
 
+static void those_behind_go_along_and_come_back_in_their_order(void **state) {
+    (void)state;
+    struct lanes lanes;
+    lanes_init(&lanes);
+    struct item *items[4];
+    for (uint64_t i = 0; i < 4; i++) {
+        items[i] = new_item(i, 7, i == 3 ? 900 : 0);
+        lanes_add(&lanes, items[i], true, 0);
+    }
+    assert_int_equal(take_offset(&lanes), 0);
+    for (uint64_t i = 1; i < 3; i++) {
+        assert_ptr_equal(lanes_peek_behind(items[i - 1], 0), items[i]);
+        lanes_take_behind(items[i]);
+    }
+    assert_null(lanes_peek_behind(items[2], 899)); /* not due */
+    lanes_put_back(&lanes, items[2]);
+    lanes_wait(&lanes, items[1], 700);
+    lanes_wait(&lanes, items[0], 500);
+    assert_int_equal(lanes_due(&lanes, 500), INT64_MAX);
+    assert_int_equal(take_offset(&lanes), 0);
+    lanes_end(&lanes, items[0], 500);
+    mem_free(items[0]);
+    assert_int_equal(take_offset(&lanes), UINT64_MAX);
+    assert_int_equal(lanes_due(&lanes, 700), INT64_MAX);
+    assert_int_equal(take_offset(&lanes), 1);
+    assert_ptr_equal(lanes_peek_behind(items[1], 700), items[2]);
+    end_all(&lanes);
+}
+
+static void the_end_of_a_taken_one_is_no_turn_for_one_that_is_taken_too(void **state) {
+    (void)state;
+    struct lanes lanes;
+    lanes_init(&lanes);
+    struct item *items[3];
+    for (uint64_t i = 0; i < 3; i++) {
+        items[i] = new_item(i, 7, 0);
+        lanes_add(&lanes, items[i], true, 0);
+    }
+    assert_int_equal(take_offset(&lanes), 0);
+    lanes_take_behind(items[1]);
+    lanes_end(&lanes, items[0], 0);
+    mem_free(items[0]);
+    assert_int_equal(take_offset(&lanes), UINT64_MAX);
+    lanes_end(&lanes, items[1], 0);
+    mem_free(items[1]);
+    assert_int_equal(take_offset(&lanes), 2);
+    end_all(&lanes);
+}
+
 /* ---- model ---- */
 
 struct model {
@@ -164,7 +213,9 @@ static void check(const struct model *model) {
         count++;
         ready += item->state == ITEM_READY ? 1 : 0;
         waiting += item->state == ITEM_WAITING ? 1 : 0;
-        assert_int_equal(item->state != ITEM_BEHIND, item->user == 0 || is_first_of_user(model, item));
+        bool first = item->user == 0 || is_first_of_user(model, item);
+        assert_false(first && item->state == ITEM_BEHIND);
+        assert_false(!first && (item->state == ITEM_READY || item->state == ITEM_WAITING));
     }
     assert_null(chain);
     assert_int_equal(model->lanes.count, count);
@@ -172,13 +223,33 @@ static void check(const struct model *model) {
     assert_int_equal(model->lanes.waiting_count, waiting);
 }
 
-static struct item *any_taken(const struct model *model) {
+/* One of the first few. */
+static struct item *any_taken(struct model *model) {
+    struct item *found = NULL;
+    unsigned skip = dice(model, 4);
     for (struct item *item = model->lanes.oldest; item != NULL; item = item->newer) {
         if (item->state == ITEM_TAKEN) {
-            return item;
+            found = item;
+            if (skip-- == 0) {
+                break;
+            }
         }
     }
-    return NULL;
+    return found;
+}
+
+/* As a load does: one that is ready, and those behind it. */
+static void take_run(struct model *model) {
+    struct item *item = lanes_take(&model->lanes);
+    for (unsigned more = dice(model, 4); item != NULL && more > 0; more--) {
+        struct item *behind = lanes_peek_behind(item, model->now_ms);
+        if (behind != NULL) {
+            assert_int_equal(behind->user, item->user);
+            assert_true(behind->due_ms <= model->now_ms);
+            lanes_take_behind(behind);
+        }
+        item = behind;
+    }
 }
 
 static void end_item(struct model *model, struct item *item) {
@@ -189,7 +260,7 @@ static void end_item(struct model *model, struct item *item) {
 
 static void step(struct model *model) {
     struct item *taken = any_taken(model);
-    switch (dice(model, 8)) {
+    switch (dice(model, 9)) {
     case 0:
     case 1:
         if (model->next < ITEMS) {
@@ -200,7 +271,12 @@ static void step(struct model *model) {
         break;
     case 2:
     case 3:
-        (void)lanes_take(&model->lanes);
+        take_run(model);
+        break;
+    case 7:
+        if (taken != NULL) {
+            lanes_put_back(&model->lanes, taken);
+        }
         break;
     case 4:
         if (taken != NULL) {
@@ -247,6 +323,8 @@ int main(void) {
         cmocka_unit_test(an_event_that_comes_with_a_due_time_waits_for_it),
         cmocka_unit_test(one_that_is_put_back_is_the_next),
         cmocka_unit_test(an_event_may_end_while_it_stands_behind_another),
+        cmocka_unit_test(those_behind_go_along_and_come_back_in_their_order),
+        cmocka_unit_test(the_end_of_a_taken_one_is_no_turn_for_one_that_is_taken_too),
         cmocka_unit_test(any_sequence_of_steps_keeps_the_order_of_every_user),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

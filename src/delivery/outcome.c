@@ -69,8 +69,7 @@ static enum err write_letter(struct courier *courier, struct outcome *outcome) {
         .destination_id = slice_cstr(sender->id),
         .source_id = source != NULL ? source->id : SLICE_NONE,
         .message_id = payload.ptr != NULL ? message_id_of(courier, payload) : SLICE_NONE,
-        .text = outcome->note.text.len > 0 && item->status == 0 ? outcome->note.text
-                                                                : slice_cstr(reason_text(outcome->note.reason)),
+        .text = outcome->sentence.len > 0 ? outcome->sentence : slice_cstr(reason_text(outcome->note.reason)),
         .request = outcome->request,
         .response = outcome->response,
         .payload = block->records[0].payload};

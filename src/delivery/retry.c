@@ -22,9 +22,10 @@ enum answer retry_classify(enum err err, int status, enum reason *ret_reason) {
     case 403:
         *ret_reason = REASON_AUTH;
         return ANSWER_AUTH;
+    case 429:
+        return ANSWER_THROTTLED;
     case 408:
     case 425:
-    case 429:
         return ANSWER_RETRY;
     default:
         break;

@@ -8,7 +8,8 @@
 enum answer {
     ANSWER_DELIVERED, /* 2xx */
     ANSWER_FILTERED,  /* 298, 299: taken and dropped on purpose */
-    ANSWER_RETRY,     /* 408, 425, 429, 5xx, no answer */
+    ANSWER_RETRY,     /* 408, 425, 5xx, no answer */
+    ANSWER_THROTTLED, /* 429: retried, and a Retry-After holds the whole destination */
     ANSWER_AUTH,      /* 401, 403: of the event or of the destination, the last attempts tell */
     ANSWER_DENIED,    /* we refused to connect to a private address */
     ANSWER_DEAD,      /* any other 3xx, 4xx */

@@ -29,7 +29,7 @@ static void every_answer_means_what_the_design_says(void **state) {
         {OK, 408, ANSWER_RETRY, REASON_NONE},
         {OK, 410, ANSWER_DEAD, REASON_HTTP_STATUS},
         {OK, 425, ANSWER_RETRY, REASON_NONE},
-        {OK, 429, ANSWER_RETRY, REASON_NONE},
+        {OK, 429, ANSWER_THROTTLED, REASON_NONE},
         {OK, 499, ANSWER_DEAD, REASON_HTTP_STATUS},
         {OK, 500, ANSWER_RETRY, REASON_NONE},
         {OK, 599, ANSWER_RETRY, REASON_NONE},

@@ -134,6 +134,7 @@ enum destination_state sender_state(const struct sender *sender) {
 
 void sender_swap_settings(struct sender *sender, struct sender_settings *settings) {
     int64_t now_ms = clock_ms();
+    sender_recall(sender); /* what is in flight or in preparation keeps its settings */
     sender_settings_release(sender->settings);
     sender->settings = settings;
     throttle_set_rate(&sender->throttle, settings->destination->rules.rate, now_ms);
@@ -185,15 +186,18 @@ static void end_disabled(struct sender *sender) {
     }
 }
 
-/* True: something went out, or ended in trying. */
+/* Requests of loads that have begun, then more loads. True: something went out, or ended in trying. */
 static bool send_ready(struct sender *sender, int64_t now_ms) {
     uint32_t limit = breaker_limit(&sender->breaker, sender->settings->concurrency);
     bool progress = false;
-    while (sender->inflight < limit && now_ms >= sender->hold_until_ms && sender->lanes.ready_count > 0) {
-        if (!throttle_take(&sender->throttle, now_ms)) {
+    while (sender->inflight < limit && now_ms >= sender->hold_until_ms && throttle_is_open(&sender->throttle, now_ms)) {
+        struct attempt *attempt = sender_next_attempt(sender);
+        if (attempt != NULL) {
+            (void)throttle_take(&sender->throttle, now_ms); /* it is open */
+            attempt_send(attempt);
+        } else if (sender->inflight + sender->preparing >= limit || !sender_load_next(sender, now_ms)) {
             break;
         }
-        sender_send(sender, lanes_take(&sender->lanes), /* probe */ false);
         progress = true;
     }
     return progress;
@@ -211,13 +215,21 @@ static void send_probe(struct sender *sender, int64_t now_ms) {
     }
     struct item *item = lanes_take_soonest(&sender->lanes);
     if (item != NULL) {
-        sender_send(sender, item, /* probe */ true);
+        sender_probe(sender, item);
         return;
     }
     /* what is open is in flight or stands behind such: look again a little later */
     int64_t again_ms = now_ms + sender->delivery->conf.probe_min;
     sender->pause_probe_due_ms = again_ms;
     sender->breaker.probe_due_ms = again_ms;
+}
+
+/* Requests of the probe: neither the rate nor the requests in flight hold it back. */
+static void send_probes(struct sender *sender) {
+    struct attempt *attempt;
+    while ((attempt = sender_next_attempt(sender)) != NULL) {
+        attempt_send(attempt);
+    }
 }
 
 static int64_t soonest(int64_t a, int64_t b) {
@@ -230,10 +242,13 @@ static int64_t next_wake_ms(struct sender *sender, int64_t now_ms, int64_t expir
     enum destination_state state = sender_state(sender);
     if (state == DESTINATION_RUNNING) {
         wake_ms = soonest(wake_ms, lanes_due(&sender->lanes, now_ms));
-        if (sender->lanes.ready_count > 0 && sender->hold_until_ms > now_ms) {
+        bool has_work = sender->lanes.ready_count > 0 || sender->gathering != NULL || sender->queue_first != NULL;
+        if (has_work && sender->hold_until_ms > now_ms) {
             wake_ms = soonest(wake_ms, sender->hold_until_ms);
-        } else if (sender->lanes.ready_count > 0 && throttle_due_ms(&sender->throttle) > now_ms) {
+        } else if (has_work && throttle_due_ms(&sender->throttle) > now_ms) {
             wake_ms = soonest(wake_ms, throttle_due_ms(&sender->throttle));
+        } else if (sender->gathering != NULL && sender->gathering->gather_until_ms > now_ms) {
+            wake_ms = soonest(wake_ms, sender->gathering->gather_until_ms);
         }
     } else if ((state == DESTINATION_WAITING || state == DESTINATION_PAUSED) && !sender->probing &&
         (sender->lanes.count > 0 || sender->outlet_has_more)) {
@@ -272,6 +287,7 @@ static void take_and_send(struct sender *sender, int64_t now_ms) {
         if (!sender->probing && now_ms >= sender_probe_due_ms(sender)) {
             send_probe(sender, now_ms);
         }
+        send_probes(sender);
         return;
     default:
         sender_take(sender, now_ms);
@@ -293,6 +309,9 @@ void sender_pump(struct sender *sender) {
             set_timer(sender, sender->load_retry_ms);
         }
         return;
+    }
+    if (sender_state(sender) != DESTINATION_RUNNING || sender->hold_until_ms > now_ms) {
+        sender_recall(sender);
     }
     int64_t expire_ms = sender_expire(sender, now_ms);
     if (!sender->settings->destination->enabled) {

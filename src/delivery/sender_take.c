@@ -175,6 +175,7 @@ static size_t take_some(struct sender *sender, size_t max, int64_t now_ms) {
 
 void sender_take(struct sender *sender, int64_t now_ms) {
     size_t target = (size_t)sender->settings->concurrency * READY_AHEAD;
+    target = target < sender->settings->load_events ? sender->settings->load_events : target;
     size_t taken = 0;
     while (sender->outlet_has_more && sender->lanes.ready_count < target &&
         sender->lanes.count < sender->delivery->conf.open_events) {

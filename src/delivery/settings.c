@@ -29,6 +29,16 @@ static enum err open_kind(struct sender_settings *settings, struct errinfo *why)
     return e;
 }
 
+/* After open_kind. */
+static void set_loads(
+    struct sender_settings *settings, const struct destination_type *definition, const struct delivery_conf *conf) {
+    const struct delivery_kind *kind = settings->kind;
+    bool batches = definition != NULL && definition->kind != DESTINATION_NATIVE && definition->batching.events > 0;
+    settings->is_late = kind != NULL && kind->is_late != NULL && kind->is_late(settings->kind_settings);
+    settings->load_events = batches ? definition->batching.events : settings->is_late ? (uint32_t)conf->load : 1;
+    settings->gather_ms = batches ? definition->batching.time_ms : 0;
+}
+
 enum err sender_settings_new(const struct delivery_conf *conf, struct workspace *workspace,
     const struct destination *destination, struct sender_settings **ret_settings, struct errinfo *why) {
     struct sender_settings *settings = mem_alloc(sizeof *settings);
@@ -55,6 +65,7 @@ enum err sender_settings_new(const struct delivery_conf *conf, struct workspace 
         sender_settings_release(settings);
         return e;
     }
+    set_loads(settings, definition, conf);
     *ret_settings = settings;
     return OK;
 }

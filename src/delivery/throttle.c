@@ -29,15 +29,19 @@ void throttle_set_rate(struct throttle *throttle, double rate, int64_t now_ms) {
     throttle->tokens = fmin(throttle->tokens, burst(rate));
 }
 
-bool throttle_take(struct throttle *throttle, int64_t now_ms) {
+bool throttle_is_open(struct throttle *throttle, int64_t now_ms) {
     if (throttle->rate <= 0) {
         return true;
     }
     refill(throttle, now_ms);
-    if (throttle->tokens < 1) {
+    return throttle->tokens >= 1;
+}
+
+bool throttle_take(struct throttle *throttle, int64_t now_ms) {
+    if (!throttle_is_open(throttle, now_ms)) {
         return false;
     }
-    throttle->tokens -= 1;
+    throttle->tokens -= throttle->rate > 0 ? 1 : 0;
     return true;
 }
 

@@ -14,6 +14,8 @@ struct throttle {
 void throttle_init(struct throttle *throttle, double rate, int64_t now_ms);
 /* Keeps the tokens that there are, up to the new burst. */
 void throttle_set_rate(struct throttle *throttle, double rate, int64_t now_ms);
+/* There is one to take. */
+bool throttle_is_open(struct throttle *throttle, int64_t now_ms);
 /* False: none left; throttle_due_ms says when there is one. */
 bool throttle_take(struct throttle *throttle, int64_t now_ms);
 int64_t throttle_due_ms(const struct throttle *throttle);
