@@ -35,7 +35,17 @@ static enum err make_request(struct item *item, struct errinfo *why) {
         e = item->kind->open(item->type, item->config, item->parser, item->arena, &settings, why);
     }
     if (e == OK) {
-        e = item->kind->build(settings, item->event, item->parser, item->arena, &item->request, why);
+        struct kind_event event = {.message = item->event};
+        struct kind_run run = {.settings = settings,
+            .events = &event,
+            .count = 1,
+            .now_ms = clock_ms(),
+            .parser = item->parser,
+            .arena = item->arena};
+        e = delivery_kind_run_now(item->kind, &run, why);
+        if (e == OK) {
+            item->request = run.requests[0];
+        }
     }
     return e;
 }

@@ -59,6 +59,24 @@ void delivery_kind_run(const struct delivery_kind *kind, struct kind_run *run) {
     }
 }
 
+static void on_run(struct kind_run *run, enum err e, const struct errinfo *why) {
+    run->failed = e;
+    if (e != OK) {
+        (void)err_why(e, run->why, why->path, "%s", why->text);
+    } else if (run->refusal_count > 0) {
+        const struct kind_refusal *refusal = &run->refusals[0];
+        run->failed = refusal->fate == KIND_FILTERED ? ERR_UNSUPPORTED : ERR_INVALID;
+        (void)err_why(run->failed, run->why, "event", "%.*s", SLICE_ARG(refusal->text));
+    }
+}
+
+enum err delivery_kind_run_now(const struct delivery_kind *kind, struct kind_run *run, struct errinfo *why) {
+    run->on_done = on_run;
+    run->why = why;
+    delivery_kind_run(kind, run);
+    return run->failed;
+}
+
 struct slice delivery_label(struct slice type) {
     const struct destination_type *definition = destination_find(type);
     return definition != NULL ? definition->label : SLICE_NONE;

@@ -63,6 +63,9 @@ struct kind_run {
     size_t request_count;
     struct kind_refusal *refusals;
     size_t refusal_count;
+    /* delivery_kind_run_now's */
+    enum err failed;
+    struct errinfo *why;
 };
 
 /* ---- answers to outcomes ---- */
@@ -107,5 +110,8 @@ struct delivery_kind {
 const struct delivery_kind *delivery_kind_find(struct slice type);
 /* The kind's `run`, or its `build` for each event. */
 void delivery_kind_run(const struct delivery_kind *kind, struct kind_run *run);
+/* The same at once, for a kind that is not late; on_done is not the caller's. OK: there is a request. ERR_INVALID: the
+ * first event is dead; ERR_UNSUPPORTED: it is filtered; why->text is the rule. */
+MUST enum err delivery_kind_run_now(const struct delivery_kind *kind, struct kind_run *run, struct errinfo *why);
 
 #endif
