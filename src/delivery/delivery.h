@@ -21,7 +21,7 @@ struct delivery_deps {
     struct feed *feed;
     struct workspace_cell *cell;
     struct transform *transform; /* runs user transformations; NULL: events that need one wait */
-    int64_t retention_ms; /* store.retention_age: open events older than this are expired; 0 = never */
+    int64_t retention_ms;        /* store.retention_age: open events older than this are expired; 0 = never */
 };
 
 MUST enum err delivery_new(const struct delivery_conf *conf, const struct delivery_deps *deps,

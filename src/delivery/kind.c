@@ -65,8 +65,10 @@ static void on_run(struct kind_run *run, enum err e, const struct errinfo *why) 
         (void)err_why(e, run->why, why->path, "%s", why->text);
     } else if (run->refusal_count > 0) {
         const struct kind_refusal *refusal = &run->refusals[0];
-        run->failed = refusal->fate == KIND_FILTERED ? ERR_UNSUPPORTED : ERR_INVALID;
-        (void)err_why(run->failed, run->why, "event", "%.*s", SLICE_ARG(refusal->text));
+        bool filtered = refusal->fate == KIND_FILTERED || refusal->fate == KIND_TYPE;
+        run->failed = filtered ? ERR_UNSUPPORTED : ERR_INVALID;
+        (void)err_why(
+            run->failed, run->why, refusal->fate == KIND_TYPE ? "type" : "event", "%.*s", SLICE_ARG(refusal->text));
     }
 }
 

@@ -34,6 +34,7 @@ struct kind_request {
 enum kind_refusal_fate {
     KIND_DEAD,     /* the event is at fault */
     KIND_FILTERED, /* a rule of the destination leaves it out */
+    KIND_TYPE,     /* it takes no events of this type: filtered, too */
     KIND_RETRY,    /* what it needs could not be had: an attempt that failed */
     KIND_AGAIN,    /* we failed, not the event nor its destination: no attempt */
 };
@@ -111,7 +112,7 @@ const struct delivery_kind *delivery_kind_find(struct slice type);
 /* The kind's `run`, or its `build` for each event. */
 void delivery_kind_run(const struct delivery_kind *kind, struct kind_run *run);
 /* The same at once, for a kind that is not late; on_done is not the caller's. OK: there is a request. ERR_INVALID: the
- * first event is dead; ERR_UNSUPPORTED: it is filtered; why->text is the rule. */
+ * first event is dead; ERR_UNSUPPORTED: it is filtered, why->path "type" for its type; why->text is the rule. */
 MUST enum err delivery_kind_run_now(const struct delivery_kind *kind, struct kind_run *run, struct errinfo *why);
 
 #endif

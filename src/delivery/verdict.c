@@ -251,6 +251,7 @@ struct item_verdict verdict_of_refusal(
         enum reason reason;
     } rows[] = {[KIND_DEAD] = {FATE_DEAD, REASON_BAD_REQUEST},
         [KIND_FILTERED] = {FATE_FILTERED, REASON_RULE},
+        [KIND_TYPE] = {FATE_FILTERED, REASON_RULE},
         [KIND_RETRY] = {FATE_RETRY, REASON_NONE},
         [KIND_AGAIN] = {FATE_BACK, REASON_NONE}};
     const struct delivery_conf *conf = &load->sender->delivery->conf;

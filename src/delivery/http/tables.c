@@ -16,6 +16,8 @@ static enum err tables_open(struct slice type, struct slice config, struct json_
 }
 
 static void take_batch(struct kind_run *run, const struct destination_batch *batch) {
+    static const enum kind_refusal_fate fates[] = {
+        [REFUSAL_DEAD] = KIND_DEAD, [REFUSAL_FILTERED] = KIND_FILTERED, [REFUSAL_TYPE] = KIND_TYPE};
     run->requests = ARENA_ARRAY(run->arena, struct kind_request, batch->request_count + 1);
     run->request_count = batch->request_count;
     for (size_t i = 0; i < batch->request_count; i++) {
@@ -33,8 +35,7 @@ static void take_batch(struct kind_run *run, const struct destination_batch *bat
     run->refusal_count = batch->refusal_count;
     for (size_t i = 0; i < batch->refusal_count; i++) {
         const struct destination_refusal *refusal = &batch->refusals[i];
-        enum kind_refusal_fate fate = refusal->kind == REFUSAL_DEAD ? KIND_DEAD : KIND_FILTERED;
-        run->refusals[i] = (struct kind_refusal){refusal->event, fate, refusal->text};
+        run->refusals[i] = (struct kind_refusal){refusal->event, fates[refusal->kind], refusal->text};
     }
 }
 
