@@ -1,0 +1,71 @@
+// Webhook payloads as events: what the sources of sources/ share.
+import { Dead } from 'sluice';
+import { get, isObject, set } from '_lib/values';
+
+// An event that says where it came from, and that it must not go back there.
+export function eventFrom(name, fields = {}) {
+    return {
+        context: { library: { name: 'unknown', version: 'unknown' }, integration: { name } },
+        integrations: { [name]: false },
+        ...fields,
+    };
+}
+
+// rows: [[from, to, …further to]]. The first row that writes a place wins; null and absent values write nothing.
+export function fill(event, payload, rows) {
+    for (const [from, ...places] of rows) {
+        const value = get(payload, from);
+        if (value === undefined || value === null) {
+            continue;
+        }
+        for (const place of places) {
+            if (get(event, place) === undefined) {
+                set(event, place, value);
+            }
+        }
+    }
+    return event;
+}
+
+export function objectOf(request) {
+    if (!isObject(request.json)) {
+        throw new Dead('the body is a JSON object');
+    }
+    return request.json;
+}
+
+// One payload, or an array of them.
+export const listOf = (request) => (Array.isArray(request.json) ? request.json : [objectOf(request)]);
+
+// The events of those payloads that make one; refused when none does.
+export function eventsOf(payloads, make) {
+    const events = [];
+    let refusal;
+    for (const payload of payloads) {
+        try {
+            const event = make(payload);
+            if (event) {
+                events.push(event);
+            }
+        } catch (error) {
+            refusal ??= error;
+        }
+    }
+    if (events.length === 0 && refusal) {
+        throw refusal;
+    }
+    return events;
+}
+
+// Seconds since 1970 as ISO 8601; nothing from what is no number.
+export function isoOfSeconds(seconds) {
+    return typeof seconds === 'number' && Math.abs(seconds) < 8.64e12 ? new Date(seconds * 1000).toISOString() : undefined;
+}
+
+// A time in whatever form Date reads, as ISO 8601
+export function isoOf(text) {
+    const ms = typeof text === 'string' || typeof text === 'number' ? Date.parse(text) : NaN;
+    return Number.isNaN(ms) ? undefined : new Date(ms).toISOString();
+}
+
+export const camelCase = (name) => name.replace(/[_-]+(\w)/g, (_, letter) => letter.toUpperCase());
