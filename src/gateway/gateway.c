@@ -141,14 +141,18 @@ static void on_drain(struct loop_msg *msg) {
     http_server_drain(worker->server, on_drained, worker);
 }
 
+void gateway_maybe_stop(struct worker *worker) {
+    if (worker->closing && !worker->appending && worker->webhooks == 0) {
+        loop_stop(worker->loop);
+    }
+}
+
 static void on_close(struct loop_msg *msg) {
     struct worker *worker = CONTAINER_OF(msg, struct worker, close_msg);
     worker_close_server(worker);
     worker->closing = true;
     gateway_gather_flush(worker);
-    if (!worker->appending) {
-        loop_stop(worker->loop);
-    }
+    gateway_maybe_stop(worker);
 }
 
 static void wait_drained(struct gateway *gateway, int64_t grace_ms) {

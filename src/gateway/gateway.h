@@ -6,11 +6,35 @@
 #define SLUICE_GATEWAY_GATEWAY_H
 
 #include "gateway/gateway_conf.h"
+#include "http/http.h"
 #include "model/feed.h"
 #include "model/workspace.h"
 #include "store/store.h"
+#include "json/json.h"
 
 struct gateway;
+
+/* A vendor's webhook on its way to events. The gateway's memory until on_done, as all that it points to. */
+struct gateway_webhook {
+    struct workspace *workspace; /* `source` is in it */
+    const struct source *source;
+    enum http_method method;
+    struct slice target, query, peer;
+    const struct http_header *headers;
+    size_t header_count;
+    struct slice body; /* JSON_PADDING behind it */
+    struct json_parser *parser;
+    struct arena *arena; /* for the answer; of the loop's thread */
+    struct loop *loop;
+    void (*on_done)(struct gateway_webhook *webhook); /* on the loop, maybe before the call returns */
+    /* What came of it. */
+    enum err err;             /* ERR_NOT_WEBHOOK, ERR_SIGNATURE, ERR_PAYLOAD; of class RETRY: the sender tries again */
+    struct slice detail;      /* why, for people */
+    struct slice events;      /* {"batch":[…]}, JSON_PADDING behind it; "" = none */
+    struct slice answer_type; /* of the answer that the vendor wants */
+    struct slice answer;      /* ptr NULL: "ok" */
+    void *private;            /* of whoever is asked */
+};
 
 struct gateway_deps {
     struct store *store;
@@ -20,6 +44,9 @@ struct gateway_deps {
      * /metrics. */
     bool (*extra)(void *ctx, struct slice path, struct buf *ret_body, struct slice *ret_content_type);
     void *extra_ctx;
+    /* Makes events of a webhook. NULL: no source takes any. thread: the gateway's loops. */
+    void (*webhook)(void *ctx, struct gateway_webhook *webhook);
+    void *webhook_ctx;
     const char *version; /* what /version says; NULL = "" */
 };
 

@@ -100,7 +100,5 @@ static void on_done(struct store_batch *batch) {
     (void)FAULT(GATEWAY_BEFORE_ACK); /* for kill: durable, and nobody has been told */
     answer(worker, gather);
     recycle(gather);
-    if (worker->closing && !worker->appending) {
-        loop_stop(worker->loop);
-    }
+    gateway_maybe_stop(worker);
 }

@@ -200,6 +200,7 @@ struct worker {
     struct stat_group group, http_group;
     struct loop_msg drain_msg, close_msg;
     bool started, closing;
+    unsigned webhooks; /* whose events are not there yet */
 };
 
 struct gateway {
@@ -233,6 +234,7 @@ struct intake {
     enum err first_error;              /* of the rejected */
     struct live_row *live;
     uint32_t live_count;
+    const struct http_response *answer; /* instead of the route's; NULL = that */
 };
 
 /* gateway_serve.c */
@@ -281,6 +283,9 @@ struct intake_want {
 };
 void gateway_take(struct worker *worker, struct intake *intake, const struct intake_want *want);
 
+/* gateway.c: a closing worker whose last work has ended stops its loop. */
+void gateway_maybe_stop(struct worker *worker);
+
 /* gateway_gather.c */
 struct gather *gateway_gather_new(struct worker *worker);
 void gateway_gather_free(struct gather *gather);
@@ -299,6 +304,7 @@ H(single);
 H(batch);
 H(import);
 H(drop);
+H(webhook);
 H(pixel);
 H(data_pixel);
 H(source_config);

@@ -51,6 +51,8 @@ void gateway_reply(struct worker *worker, struct intake *intake) {
     count_answer(worker, request);
     if (intake->route->reply == REPLY_GIF) {
         respond_gif(request);
+    } else if (intake->answer != NULL) {
+        http_respond(request, intake->answer);
     } else {
         http_respond(request, &answers[intake->route->reply]);
     }
