@@ -87,23 +87,32 @@ void hash_sha1(struct slice s, unsigned char out[20]) {
     digest(&sha1_method, s, SLICE(""), out);
 }
 
-void hash_hmac_sha256(struct slice key, struct slice s, unsigned char out[32]) {
-    enum { BLOCK = 64, INNER = 0x36, OUTER = 0x5c, HASH = 32 };
+/* RFC 2104, for hashes of 64-byte blocks. */
+static void hmac(EVP_MD *const *method, size_t size, struct slice key, struct slice s, unsigned char *out) {
+    enum { BLOCK = 64, INNER = 0x36, OUTER = 0x5c, SIZE_MAX_BYTES = 32 };
     char pad[BLOCK] = {0};
-    unsigned char inner[HASH];
+    unsigned char inner[SIZE_MAX_BYTES];
     if (key.len > BLOCK) {
-        hash_sha256(key, (unsigned char *)pad);
+        digest(method, key, SLICE(""), (unsigned char *)pad);
     } else if (key.len > 0) {
         memcpy(pad, key.ptr, key.len);
     }
     for (size_t i = 0; i < BLOCK; i++) {
         pad[i] ^= INNER;
     }
-    digest(&sha256_method, slice_of(pad, BLOCK), s, inner);
+    digest(method, slice_of(pad, BLOCK), s, inner);
     for (size_t i = 0; i < BLOCK; i++) {
         pad[i] ^= INNER ^ OUTER;
     }
-    digest(&sha256_method, slice_of(pad, BLOCK), slice_of((const char *)inner, HASH), out);
+    digest(method, slice_of(pad, BLOCK), slice_of((const char *)inner, size), out);
+}
+
+void hash_hmac_sha256(struct slice key, struct slice s, unsigned char out[32]) {
+    hmac(&sha256_method, 32, key, s, out);
+}
+
+void hash_hmac_sha1(struct slice key, struct slice s, unsigned char out[20]) {
+    hmac(&sha1_method, 20, key, s, out);
 }
 
 static void random_from_kernel(unsigned char *out, size_t len) {

@@ -24,6 +24,8 @@ void hash_sha256(struct slice s, unsigned char out[32]);
 void hash_sha1(struct slice s, unsigned char out[20]);
 /* HMAC of SHA-256: 32 bytes out. */
 void hash_hmac_sha256(struct slice key, struct slice s, unsigned char out[32]);
+/* HMAC of SHA-1: 20 bytes out. */
+void hash_hmac_sha1(struct slice key, struct slice s, unsigned char out[20]);
 /* Random bytes from the kernel; for ids and jitter. Thread-safe, buffered per thread, never fails. */
 void random_bytes(void *out, size_t len);
 uint64_t random_u64(void);

@@ -9,6 +9,17 @@ static bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+bool slice_eq_secret(struct slice a, struct slice b) {
+    unsigned char differs = 0;
+    if (a.len != b.len) {
+        return false;
+    }
+    for (size_t i = 0; i < a.len; i++) {
+        differs |= (unsigned char)(a.ptr[i] ^ b.ptr[i]);
+    }
+    return differs == 0;
+}
+
 bool slice_eq_nocase(struct slice a, struct slice b) {
     if (a.len != b.len) {
         return false;

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <math.h>
 
+#include "base/encode.h"
 #include "base/hash.h"
 
 enum { SHA256_BYTES = 32 };
@@ -55,20 +56,12 @@ static struct value gender(struct slice text, struct arena *arena) {
 }
 
 static struct slice base64(struct slice text, struct arena *arena) {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *out = arena_alloc(arena, (text.len + 2) / 3 * 4 + 1);
-    size_t len = 0;
-    for (size_t i = 0; i < text.len; i += 3) {
-        uint32_t group = 0;
-        for (size_t k = 0; k < 3; k++) {
-            group = group << 8 | (i + k < text.len ? (unsigned char)text.ptr[i + k] : 0);
-        }
-        out[len++] = alphabet[group >> 18];
-        out[len++] = alphabet[group >> 12 & 63];
-        out[len++] = i + 1 < text.len ? alphabet[group >> 6 & 63] : '=';
-        out[len++] = i + 2 < text.len ? alphabet[group & 63] : '=';
-    }
-    return slice_of(out, len);
+    struct buf out;
+    buf_init(&out, 0);
+    encode_base64(text, &out);
+    struct slice coded = arena_dup(arena, buf_slice(&out));
+    buf_fini(&out);
+    return coded;
 }
 
 static struct slice url_encode(struct slice text, struct arena *arena) {
