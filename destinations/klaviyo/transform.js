@@ -30,6 +30,16 @@ const OLD_SUBSCRIBE = { ...SUBSCRIBE, profiles: 100 };
 // The attribute that a channel's messages are sent to: a channel without it can't be subscribed to.
 const CHANNELS = { email: 'email', sms: 'phone_number' };
 
+const WORDS = {
+    email: 'an e-mail address',
+    phone_number: 'a phone number',
+    external_id: 'a user id',
+    anonymous_id: 'an anonymous id',
+    $email: 'an e-mail address',
+    $phone_number: 'a phone number',
+    $id: 'a user id',
+};
+
 const HANDLERS = { identify, track: recordEvent, screen: recordEvent, group: subscribeToGroup };
 
 export const transform = each((event, config, ctx) => HANDLERS[typeOf(event.message)](event, config, ctx));
@@ -102,7 +112,7 @@ function moveUserId(profile, key, properties) {
 
 function requireAny(profile, keys) {
     if (keys.every((key) => isEmpty(profile[key]))) {
-        throw new Dead(`Klaviyo needs one of ${keys.join(', ')} to know whose profile it is`);
+        throw new Dead(`Klaviyo knows nobody by this event: it needs ${keys.map((key) => WORDS[key]).join(' or ')}`);
     }
 }
 
