@@ -26,21 +26,22 @@ function memo(ask) {
     };
 }
 
-const additional = (record) => String(record.properties?.hs_additional_emails ?? '').split(';').filter(Boolean);
+const additional = (record) => String(record.properties?.hs_additional_emails ?? '').toLowerCase().split(';');
 
-// Record ids by the value of `property`; a secondary e-mail address counts where no record has it as its first.
-function idsByValue(records, property) {
-    const ids = new Map();
-    for (const record of records) {
-        for (const email of property === 'email' ? additional(record) : []) {
-            ids.set(email.toLowerCase(), record.id);
-        }
+// 0: the very value, 1: but for upper and lower case, which HubSpot does not tell apart, 2: a further e-mail address
+function rankOf(record, property, value) {
+    const held = String(record.properties?.[property]);
+    const wanted = String(value).toLowerCase();
+    if (held.toLowerCase() === wanted) {
+        return held === String(value) ? 0 : 1;
     }
-    for (const record of records) {
-        const value = String(record.properties?.[property]);
-        ids.set(property === 'email' ? value.toLowerCase() : value, record.id);
-    }
-    return ids;
+    return property === 'email' && additional(record).includes(wanted) ? 2 : undefined;
+}
+
+// Ids of the records with this value, the best first
+function matching(records, property, value) {
+    return records.map((record) => ({ id: record.id, rank: rankOf(record, property, value) }))
+        .filter(({ rank }) => rank !== undefined).sort((a, b) => a.rank - b.rank).map(({ id }) => id);
 }
 
 function bulkQuestion(property, values, after) {
@@ -83,9 +84,11 @@ export function hubspot(config, ctx) {
         return answer?.results ?? [];
     });
 
-    async function searchAll(objectType, property, values) {
+    // IN compares exactly, with values that are kept in lower case.
+    const searchAll = memo(async (objectType, property, values) => {
         const records = [];
-        for (const some of chunk(values, SEARCH_VALUES)) {
+        const distinct = [...new Set(values.map((value) => String(value).toLowerCase()))];
+        for (const some of chunk(distinct, SEARCH_VALUES)) {
             let after = 0;
             while (after !== undefined) {
                 const answer = await search(objectType, bulkQuestion(property, some, after));
@@ -94,7 +97,7 @@ export function hubspot(config, ctx) {
             }
         }
         return records;
-    }
+    });
 
     return {
         contactTypes,
@@ -111,7 +114,7 @@ export function hubspot(config, ctx) {
             return list.some(({ name, hasUniqueValue }) => name === property && hasUniqueValue);
         },
 
-        // The id of the one record with this value; undefined: there is none
+        // Ids of records with this value: two at most
         findOne: memo(async (objectType, property, value) => {
             const answer = await search(objectType, {
                 filterGroups: [{ filters: [{ propertyName: property, value, operator: 'EQ' }] }],
@@ -120,17 +123,13 @@ export function hubspot(config, ctx) {
                 limit: 2,
                 after: 0,
             });
-            const found = answer?.results ?? [];
-            if (found.length > 1) {
-                throw new Dead(`several contacts have this ${property}: look up by a property with unique values`);
-            }
-            return found[0]?.id;
+            return (answer?.results ?? []).map(({ id }) => id);
         }),
 
-        // A map from value (of e-mail addresses in lower case) to record id
-        findMany: memo(async (objectType, property, values) => {
-            return idsByValue(await searchAll(objectType, property, values), property);
-        }),
+        // The same by one search for all values, since HubSpot takes few searches a second; the best come first.
+        async findAmong(objectType, property, values, value) {
+            return matching(await searchAll(objectType, property, values), property, value);
+        },
 
         request: (path, json) => ({ method: 'POST', url: `${API}${path}`, headers, query, json }),
 

@@ -28,13 +28,9 @@ function fieldsOf(event) {
     return { ...Object.fromEntries(traits), ...drafted(event) };
 }
 
-// E-mail addresses are kept in lower case, and IN compares exactly:
-// https://developers.hubspot.com/docs/api-reference/latest/crm/search-the-crm
-const searchable = (property, value) => (property === 'email' ? String(value).toLowerCase() : String(value));
-
-// `same`: what two events have in common that write the same record. HubSpot refuses a batch that names a record twice.
+// `same`: what events have in common that write one record. HubSpot refuses a batch that names a record twice.
 function write({ account }, action, objectType, input, [property, value]) {
-    const same = `${property} ${searchable(property, value)}`;
+    const same = `${property} ${property === 'email' ? String(value).toLowerCase() : value}`;
     return { request: account.request(`/crm/v3/objects/${objectType}/batch/${action}`, { inputs: [input] }), same };
 }
 
@@ -56,21 +52,40 @@ async function legacyContact(event, { account }) {
     return { request: account.request('/contacts/v1/contact/batch/', [{ email, properties: list }]) };
 }
 
+// What a contact is looked up by: {property, value}
+function lookupOf(event, { config }) {
+    const fields = isEmpty(traitsOf(event.message)) ? {} : fieldsOf(event);
+    const property = [config.lookupField, 'email'].find((name) => !isEmpty(fields[name]));
+    return property && { property, value: fields[property] };
+}
+
+// The one contact's id; undefined: there is none
+async function findContact({ property, value }, call) {
+    const { account, events } = call;
+    const values = events.filter(({ message }) => typeOf(message) === 'identify' && !isMapped(message))
+        .map((event) => lookupOf(event, call)).filter((other) => other?.property === property).map((other) => other.value);
+    const ids = values.length > 1 ? await account.findAmong(CONTACTS, property, values, value)
+        : await account.findOne(CONTACTS, property, value);
+    if (ids.length > 1) {
+        throw new Dead(`several contacts have this ${property}: look up by a property with unique values`);
+    }
+    return ids[0];
+}
+
 async function contact(event, call) {
     const { account, config } = call;
-    const fields = isEmpty(traitsOf(event.message)) ? {} : fieldsOf(event);
-    const lookup = [config.lookupField, 'email'].find((name) => !isEmpty(fields[name]));
+    const lookup = lookupOf(event, call);
     if (!lookup) {
         throw new Dead(`the traits have neither ${config.lookupField} nor email: no contact can be looked up`);
     }
-    const value = fields[lookup];
-    const properties = contactProperties(fields, await account.contactTypes(), drafted(event));
-    if (await account.isUnique(CONTACTS, lookup)) {
-        return upsert(call, event, CONTACTS, [lookup, value], properties);
+    const { property, value } = lookup;
+    const properties = contactProperties(fieldsOf(event), await account.contactTypes(), drafted(event));
+    if (await account.isUnique(CONTACTS, property)) {
+        return upsert(call, event, CONTACTS, [property, value], properties);
     }
-    const id = await account.findOne(CONTACTS, lookup, value);
+    const id = await findContact(lookup, call);
     return id ? write(call, 'update', CONTACTS, { id, properties }, ['id', id])
-        : write(call, 'create', CONTACTS, { properties }, [lookup, value]);
+        : write(call, 'create', CONTACTS, { properties }, [property, value]);
 }
 
 // ---- reverse ETL
@@ -89,9 +104,8 @@ function association(message, { account }) {
 // Identifiers of all events of the call that name records of one object by one property
 function identifiersLike(wanted, events) {
     const isLike = (one) => one && one.objectType === wanted.objectType && one.identifierType === wanted.identifierType;
-    const values = events.map(({ message }) => isMapped(message) && mappedObject(message, 'HS'))
-        .filter(isLike).map(({ id }) => searchable(wanted.identifierType, id));
-    return [...new Set(values)];
+    const all = events.map(({ message }) => isMapped(message) && mappedObject(message, 'HS'));
+    return all.filter(isLike).map(({ id }) => id);
 }
 
 async function record(event, call) {
@@ -106,8 +120,7 @@ async function record(event, call) {
     if (await account.isUnique(objectType, identifierType)) {
         return upsert(call, event, objectType, [identifierType, id], properties);
     }
-    const ids = await account.findMany(objectType, identifierType, identifiersLike(object, events));
-    const found = ids.get(searchable(identifierType, id));
+    const [found] = await account.findAmong(objectType, identifierType, identifiersLike(object, events), id);
     if (found) {
         return write(call, 'update', objectType, { id: found, properties }, ['id', found]);
     }

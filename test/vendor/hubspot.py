@@ -119,6 +119,8 @@ class HubSpot(Vendor):
                 return f'Property "{name}" does not exist'
             if properties[name][0] == "number" and not str(value).replace(".", "", 1).isdigit():
                 return f'{value} was not a valid number for "{name}"'
+            if name == "email" and "@" not in str(value):
+                return f"Email address {value} is invalid"
         return None
 
     def _create_fault(self, call, properties, records, one):
