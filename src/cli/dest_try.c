@@ -35,7 +35,7 @@ static enum err make_request(struct item *item, struct errinfo *why) {
         e = item->kind->open(item->type, item->config, item->parser, item->arena, &settings, why);
     }
     if (e == OK) {
-        struct kind_event event = {.message = item->event};
+        struct destination_event event = {.message = item->event};
         struct kind_run run = {.settings = settings,
             .events = &event,
             .count = 1,

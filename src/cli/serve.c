@@ -343,13 +343,13 @@ static void stop(struct server *server) {
     }
     if (server->delivery != NULL) {
         delivery_stop(server->delivery, grace);
-        delivery_free(server->delivery);
     }
+    transform_free(server->transform); /* ends what delivery still waits for */
+    delivery_free(server->delivery);
     if (server->processor != NULL) {
         processor_free(server->processor);
     }
     gateway_free(server->gateway);
-    transform_free(server->transform);
     user_code_close(server->code);
     if (server->cell != NULL) {
         workspace_cell_free(server->cell);

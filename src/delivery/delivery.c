@@ -203,14 +203,9 @@ static void end_stop(void *arg) {
     }
     courier_drop_outcomes(courier, /* of all */ NULL);
     loop_timer_clear(&courier->note_timer);
-    courier_landed(courier); /* calls to workers may be out still: they come back to the loop */
-}
-
-static void shut(void *arg) {
-    struct courier *courier = arg;
     http_client_free(courier->client);
     courier->client = NULL;
-    loop_stop(courier->loop);
+    courier_landed(courier); /* calls to workers may be out still: they come back to the loop */
 }
 
 static void wait_calm(struct delivery *delivery, struct courier *courier, const struct timespec *deadline) {
@@ -222,7 +217,7 @@ static void wait_calm(struct delivery *delivery, struct courier *courier, const 
     pthread_mutex_unlock(&delivery->calm_lock);
 }
 
-/* A worker's call ends by its own time limits, or because the transform is freed. */
+/* Calls to workers end by their own limits, or because the transform has been freed. */
 static void wait_empty(struct delivery *delivery, struct courier *courier) {
     pthread_mutex_lock(&delivery->calm_lock);
     while (!courier->empty) {
@@ -243,9 +238,6 @@ void delivery_stop(struct delivery *delivery, int64_t grace_ms) {
         for (size_t i = 0; i < delivery->courier_count; i++) {
             wait_calm(delivery, &delivery->couriers[i], &deadline);
             loop_call(delivery->couriers[i].loop, end_stop, &delivery->couriers[i]);
-            wait_empty(delivery, &delivery->couriers[i]);
-            loop_call(delivery->couriers[i].loop, shut, &delivery->couriers[i]);
-            loop_join(delivery->couriers[i].loop);
         }
         delivery->running = false;
     }
@@ -257,6 +249,12 @@ void delivery_free(struct delivery *delivery) {
         return;
     }
     delivery_stop(delivery, 0);
+    for (size_t i = 0; i < delivery->courier_count; i++) {
+        struct courier *courier = &delivery->couriers[i];
+        wait_empty(delivery, courier);
+        loop_stop(courier->loop);
+        loop_join(courier->loop);
+    }
     for (size_t i = 0; i < delivery->courier_count; i++) {
         courier_fini(&delivery->couriers[i]);
     }
@@ -303,7 +301,8 @@ static enum err fill_info(struct sender *sender, struct destination_info *info) 
     info->waiting = info->open - info->inflight;
     if (info->state == DESTINATION_PAUSED || info->state == DESTINATION_WAITING) {
         info->reason = sender->paused;
-        info->next_probe_ms = sender_probe_due_ms(sender);
+        int64_t probe_ms = sender_probe_due_ms(sender);
+        info->next_probe_ms = probe_ms < INT64_MAX ? probe_ms : 0; /* none: it waits for new settings */
     }
     info->ahead = sender->ended_count - sender->ended_at;
     info->p50_us = stat_quantile(&sender->stat.attempt, 0.5);

@@ -20,7 +20,7 @@ struct delivery_deps {
     struct processor *processor;
     struct feed *feed;
     struct workspace_cell *cell;
-    struct transform *transform; /* runs user transformations; NULL: events that need one wait */
+    struct transform *transform; /* runs the code of users and destinations; NULL: events that need it wait */
     int64_t retention_ms;        /* store.retention_age: open events older than this are expired; 0 = never */
 };
 
@@ -30,8 +30,10 @@ MUST enum err delivery_new(const struct delivery_conf *conf, const struct delive
  * retires the removed. Blocks until done; call before the workspace is made current, so that no acknowledged event is
  * missed. */
 MUST enum err delivery_apply(struct delivery *delivery, struct workspace *workspace, struct errinfo *why);
-/* Lets requests in flight end (at most `grace_ms`), saves every cursor, stops. */
+/* Lets requests in flight and calls to workers end (at most `grace_ms`), saves every cursor, stops. */
 void delivery_stop(struct delivery *delivery, int64_t grace_ms);
+/* Waits for calls to workers that are still out: free the transform between delivery_stop and this, and they end at
+ * once. Stops what is not stopped. Takes NULL. */
 void delivery_free(struct delivery *delivery);
 
 /* For workspace_types.check: settings of a destination type. ERR_UNSUPPORTED when this build has no kind for it. */

@@ -140,6 +140,7 @@ struct load_item {
     bool tried;           /* this counts as an attempt */
     char *payload;        /* the item's, when the item went before the load */
     struct lane_edge *last_edge; /* of a lane's first item, while requests are linked */
+    struct slice remark;         /* of an event that is delivered */
     struct item_verdict verdict;
 };
 
@@ -183,8 +184,10 @@ struct load {
     bool came_back;          /* an item did, by our fault */
     struct load_item single; /* a load of one needs no more */
     struct attempt unit;
+    struct destination_event *events; /* for the kind: of the items, or what the user's code made of them */
+    size_t event_count;
     struct kind_run run;
-    struct kind_event event;
+    struct destination_event event;
 };
 
 struct courier {
@@ -285,6 +288,14 @@ void courier_free_loads(struct courier *courier);
 /* ---- load_prepare.c ---- */
 /* Events to requests; on return, or later, its requests are queued. */
 void load_prepare(struct load *load);
+/* Its last step: by the kind, of load->events. */
+void load_make_requests(struct load *load);
+/* Nothing is known of any of its events, or together they make no requests. The load is gone then. */
+void load_cannot_prepare(struct load *load, enum err e, const struct errinfo *why);
+
+/* ---- load_code.c ---- */
+bool load_wants_code(const struct load *load);
+void load_run_code(struct load *load);
 
 /* ---- attempt.c ---- */
 void attempt_queue(struct attempt *attempt);

@@ -20,6 +20,7 @@
 #include "base/loop_call.h"
 #include "delivery/delivery.h"
 #include "http/server.h"
+#include "transform/transform.h"
 #include "json/json.h"
 
 enum { RIG_NAMES = 4096, RIG_NAME_BYTES = 64, RIG_DEADLINE_S = 20 };
@@ -241,6 +242,9 @@ struct rig {
     struct delivery *delivery;
     struct loop *append_loop;
     struct sink sink;
+    const struct transform_deps *transform_deps; /* NULL: no workers */
+    struct transform_conf transform_conf;
+    struct transform *transform;
 };
 
 static inline struct workspace *rig_workspace(struct rig *rig, const char *destinations, const char *connections) {
@@ -279,7 +283,11 @@ static inline void rig_start(struct rig *rig, const char *destinations, const ch
     struct processor_deps processor = {
         .store = rig->store, .feed = rig->feed, .cell = rig->cell, .retention_ms = rig->store_conf.retention_age};
     assert_int_equal(processor_new(&rig->processor_conf, &processor, &rig->processor, &why), OK);
+    if (rig->transform_deps != NULL) {
+        rig->transform = transform_new(&rig->transform_conf, rig->transform_deps);
+    }
     struct delivery_deps delivery = {.store = rig->store,
+        .transform = rig->transform,
         .processor = rig->processor,
         .feed = rig->feed,
         .cell = rig->cell,
@@ -292,6 +300,8 @@ static inline void rig_start(struct rig *rig, const char *destinations, const ch
 static inline void rig_stop(struct rig *rig) {
     processor_stop(rig->processor);
     delivery_stop(rig->delivery, 0);
+    transform_free(rig->transform);
+    rig->transform = NULL;
     delivery_free(rig->delivery);
     processor_free(rig->processor);
     workspace_cell_free(rig->cell);
@@ -313,7 +323,8 @@ static inline int rig_setup(void **state) {
     assert_non_null(mkdtemp(rig->dir));
     arena_init(&rig->arena, 4096, 0);
     struct knob_section sections[] = {store_conf_section(&rig->store_conf),
-        processor_conf_section(&rig->processor_conf), delivery_conf_section(&rig->delivery_conf)};
+        processor_conf_section(&rig->processor_conf), delivery_conf_section(&rig->delivery_conf),
+        transform_conf_section(&rig->transform_conf)};
     for (size_t i = 0; i < COUNT_OF(sections); i++) {
         knob_defaults(&sections[i], &rig->arena);
     }

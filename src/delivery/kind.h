@@ -8,16 +8,11 @@
 #define SLUICE_DELIVERY_KIND_H
 
 #include "delivery/retry.h"
+#include "destination/code.h"
 #include "http/client.h"
 #include "json/json.h"
 
-struct transform;
-
 /* ---- events to requests ---- */
-
-struct kind_event {
-    struct slice message; /* JSON object, JSON_PADDING bytes behind it */
-};
 
 struct kind_request {
     enum http_method method;
@@ -32,11 +27,13 @@ struct kind_request {
 };
 
 enum kind_refusal_fate {
-    KIND_DEAD,     /* the event is at fault */
-    KIND_FILTERED, /* a rule of the destination leaves it out */
-    KIND_TYPE,     /* it takes no events of this type: filtered, too */
-    KIND_RETRY,    /* what it needs could not be had: an attempt that failed */
-    KIND_AGAIN,    /* we failed, not the event nor its destination: no attempt */
+    KIND_DEAD,      /* the event is at fault */
+    KIND_FILTERED,  /* a rule of the destination leaves it out */
+    KIND_TYPE,      /* it takes no events of this type: filtered, too */
+    KIND_RETRY,     /* what it needs could not be had: an attempt that failed */
+    KIND_THROTTLED, /* the same, and the vendor said so: it is spared for a while */
+    KIND_AUTH,      /* the same, and it refused our credentials */
+    KIND_AGAIN,     /* we failed, not the event nor its destination: no attempt */
 };
 
 /* An event, or a part of what is to be sent of it, that makes no request. */
@@ -49,7 +46,7 @@ struct kind_refusal {
 /* The caller's memory, as all it points to, until on_done. */
 struct kind_run {
     const void *settings;
-    const struct kind_event *events; /* in the order in which they are to be sent */
+    const struct destination_event *events; /* in the order in which they are to be sent */
     size_t count;
     int64_t now_ms;
     struct json_parser *parser; /* until the run function returns */

@@ -218,6 +218,9 @@ void load_end_item(struct load *load, uint32_t at) {
     struct item *item = entry->item;
     entry->item = NULL;
     load->sender->begun--;
+    if (entry->verdict.fate == FATE_DELIVERED) {
+        entry->verdict.text = entry->remark;
+    }
     if (entry->verdict.fate == FATE_BACK) {
         go_back(load, item, entry->verdict.due_ms);
         return;
@@ -361,6 +364,7 @@ static void begin(struct load *load) {
     sender->begun += load->count;
     sender->probing = sender->probing || load->probe;
     load->started_ms = clock_ms();
+    stat_add(&sender->stat.loads, 1);
     if (load->count > 1) {
         qsort(load->items, load->count, sizeof *load->items, by_offset);
     }

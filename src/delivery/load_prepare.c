@@ -2,6 +2,7 @@
  * each other; the others may go out side by side. */
 #include "base/clock.h"
 #include "delivery/delivery_internal.h"
+#include "json/json_write.h"
 
 static uint32_t item_of(const struct load *load, uint32_t event) {
     return load->item_of != NULL ? load->item_of[event] : event;
@@ -131,38 +132,14 @@ static void start(struct load *load) {
     }
 }
 
-/* Together they make no requests: by themselves the others may. */
-static void refuse_all(struct load *load, enum err e, const struct errinfo *why) {
-    for (uint32_t i = 0; i < load->count; i++) {
-        struct item_verdict verdict = {.fate = FATE_BACK};
-        if (err_class(e) == ERR_CLASS_RETRY) {
-            verdict.due_ms = clock_ms() + OUR_FAULT_PAUSE_MS;
-        } else if (load->count > 1) {
-            load->items[i].item->load_max = 1;
-        } else {
-            struct slice text = why != NULL && why->text[0] != '\0' ? slice_cstr(why->text) : slice_cstr(err_text(e));
-            verdict =
-                (struct item_verdict){.fate = FATE_DEAD, .reason = REASON_BAD_REQUEST, .text = text, .sentence = text};
-        }
-        load_worsen(load, i, &verdict);
-    }
-}
+/* ---- the steps ---- */
 
-static void on_prepared(struct kind_run *run, enum err e, const struct errinfo *why) {
-    struct load *load = CONTAINER_OF(run, struct load, run);
+/* The load may be gone then. */
+static void end_preparing(struct load *load) {
     struct sender *sender = load->sender;
-    if (!load_is_back(load)) {
-        return;
-    }
     bool late = !sender->preparing_now;
     load->preparing = false;
     sender->preparing--;
-    if (e == OK) {
-        make_attempts(load);
-        refuse(load);
-    } else {
-        refuse_all(load, e, why);
-    }
     end_those_without_requests(load);
     start(load);
     if (late) {
@@ -170,24 +147,110 @@ static void on_prepared(struct kind_run *run, enum err e, const struct errinfo *
     }
 }
 
-void load_prepare(struct load *load) {
-    struct sender *sender = load->sender;
-    struct kind_event *events =
-        load->count == 1 ? &load->event : ARENA_ARRAY(&load->arena, struct kind_event, load->count);
+void load_cannot_prepare(struct load *load, enum err e, const struct errinfo *why) {
     for (uint32_t i = 0; i < load->count; i++) {
-        const struct item *item = load->items[i].item;
-        events[i].message = slice_of(item->payload, item->payload_len);
+        struct item_verdict verdict = {.fate = FATE_BACK};
+        if (err_class(e) == ERR_CLASS_RETRY) {
+            verdict.due_ms = clock_ms() + OUR_FAULT_PAUSE_MS;
+        } else if (load->count > 1) {
+            load->items[i].item->load_max = 1; /* by themselves the others may */
+        } else {
+            struct slice text = slice_cstr(why->text[0] != '\0' ? why->text : err_text(e));
+            text = arena_dup(&load->arena, text);
+            verdict =
+                (struct item_verdict){.fate = FATE_DEAD, .reason = REASON_BAD_REQUEST, .text = text, .sentence = text};
+        }
+        load_worsen(load, i, &verdict);
+    }
+    stat_add(&load->sender->stat.unprepared, 1);
+    end_preparing(load);
+}
+
+static void on_made(struct kind_run *run, enum err e, const struct errinfo *why) {
+    struct load *load = CONTAINER_OF(run, struct load, run);
+    if (!load_is_back(load)) {
+        return;
+    }
+    if (e != OK) {
+        load_cannot_prepare(load, e, why);
+        return;
+    }
+    make_attempts(load);
+    refuse(load);
+    end_preparing(load);
+}
+
+void load_make_requests(struct load *load) {
+    if (load->event_count == 0) {
+        end_preparing(load);
+        return;
     }
     load->run = (struct kind_run){.settings = load->settings->kind_settings,
-        .events = events,
-        .count = load->count,
+        .events = load->events,
+        .count = load->event_count,
         .now_ms = load->started_ms,
         .parser = load->courier->parser,
         .arena = &load->arena,
         .loop = load->courier->loop,
-        .on_done = on_prepared};
-    load->preparing = true;
-    sender->preparing++;
+        .transform = load->courier->delivery->deps.transform,
+        .on_done = on_made};
     load_goes_out(load);
     delivery_kind_run(load->settings->kind, &load->run);
+}
+
+/* What code is told of an event's way. The same for all of a source. */
+static struct slice metadata_of(const struct load *load, const struct source *source, struct arena *arena) {
+    const struct destination *destination = load->settings->destination;
+    struct buf text;
+    struct json_writer w;
+    buf_init(&text, 0);
+    json_writer_init(&w, &text);
+    json_write_object(&w);
+    json_put_string(&w, "workspaceId", workspace_info(load->settings->workspace)->id);
+    if (source != NULL) {
+        json_put_string(&w, "sourceId", source->id);
+        json_put_string(&w, "sourceName", source->name);
+        json_put_string(&w, "sourceType", source->definition.len > 0 ? source->definition : source->type);
+        json_put_string(&w, "sourceCategory", source->category);
+    }
+    json_put_string(&w, "destinationId", destination->id);
+    json_put_string(&w, "destinationType", destination->type);
+    json_put_string(&w, "destinationName", destination->name);
+    json_write_end(&w);
+    struct slice kept = arena_dup(arena, buf_slice(&text));
+    buf_fini(&text);
+    return kept;
+}
+
+static void tell_metadata(struct load *load) {
+    uint64_t source = 0;
+    struct slice metadata = SLICE_NONE;
+    for (uint32_t i = 0; i < load->count; i++) {
+        uint64_t own = load->items[i].item->source;
+        if (metadata.ptr == NULL || own != source) {
+            source = own;
+            metadata = metadata_of(load, workspace_source_by_key(load->settings->workspace, own), &load->arena);
+        }
+        load->events[i].metadata = metadata;
+    }
+}
+
+void load_prepare(struct load *load) {
+    struct sender *sender = load->sender;
+    load->event_count = load->count;
+    load->events = load->count == 1 ? &load->event : ARENA_ARRAY(&load->arena, struct destination_event, load->count);
+    for (uint32_t i = 0; i < load->count; i++) {
+        const struct item *item = load->items[i].item;
+        load->events[i].message = slice_of(item->payload, item->payload_len);
+    }
+    load->preparing = true;
+    sender->preparing++;
+    if (load->settings->is_late) {
+        tell_metadata(load);
+    }
+    if (load_wants_code(load)) {
+        load_run_code(load);
+    } else {
+        load_make_requests(load);
+    }
 }

@@ -2,6 +2,7 @@
  * send as far as concurrency, rate, pauses and the circuit allow, and set one timer for the soonest thing that time
  * will change. */
 #include "delivery/delivery_internal.h"
+#include "delivery/user_code.h"
 
 #include <stdio.h>
 
@@ -67,6 +68,17 @@ static enum err open_cursor(struct sender *sender, uint64_t start) {
     return OK;
 }
 
+/* Without its code nothing may go out; new settings end a pause that code was the cause of. */
+static void heed_code(struct sender *sender) {
+    const char *missing = user_code_missing(sender->settings);
+    if (missing != NULL) {
+        LOG(ERROR, "delivery", missing, "destination=%s", sender->id);
+        sender_pause(sender, REASON_TRANSFORMATION_MISSING);
+    } else if (sender->paused == REASON_TRANSFORMATION_MISSING || sender->paused == REASON_TRANSFORMATION_STOPPED) {
+        sender_resume(sender, /* probe */ true);
+    }
+}
+
 enum err sender_new(struct courier *courier, struct sender_settings *settings, uint64_t start,
     struct sender **ret_sender, struct errinfo *why) {
     struct sender *sender = mem_alloc(sizeof *sender);
@@ -94,6 +106,7 @@ enum err sender_new(struct courier *courier, struct sender_settings *settings, u
         .module = "delivery", .info = stat_infos, .info_count = COUNT_OF(stat_infos), .base = &sender->stat};
     set_label(&sender->stat_group, sender->id);
     stat_group_add(&sender->stat_group);
+    heed_code(sender);
     *ret_sender = sender;
     return OK;
 }
@@ -142,6 +155,7 @@ void sender_swap_settings(struct sender *sender, struct sender_settings *setting
     if (sender->breaker.open) {
         sender->breaker.probe_due_ms = now_ms;
     }
+    heed_code(sender);
     courier_touch(sender->courier, sender);
 }
 

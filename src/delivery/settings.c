@@ -35,7 +35,9 @@ static void set_loads(
     const struct delivery_kind *kind = settings->kind;
     bool batches = definition != NULL && definition->kind != DESTINATION_NATIVE && definition->batching.events > 0;
     settings->is_late = kind != NULL && kind->is_late != NULL && kind->is_late(settings->kind_settings);
-    settings->load_events = batches ? definition->batching.events : settings->is_late ? (uint32_t)conf->load : 1;
+    settings->load_events = batches                        ? definition->batching.events
+        : settings->is_late || settings->user_code != NULL ? (uint32_t)conf->load
+                                                           : 1;
     settings->gather_ms = batches ? definition->batching.time_ms : 0;
 }
 

@@ -103,6 +103,7 @@ static void split(const struct reading *r, struct item *item, uint32_t max) {
     uint32_t half = r->attempt->item_count / 2;
     max = max < half ? max : half;
     item->load_max = (uint16_t)(max > 1 ? max : 1);
+    stat_add(&r->attempt->load->sender->stat.split, 1);
 }
 
 static void decide_retry(const struct reading *r, struct item *item, struct item_verdict *verdict) {
@@ -244,6 +245,15 @@ void attempt_judge(struct attempt *attempt, const struct http_result *result, co
     attempt_end(attempt);
 }
 
+/* The vendor was asked while requests were made. */
+static void tell_sender_of(struct sender *sender, enum kind_refusal_fate fate, int64_t due_ms) {
+    if (fate == KIND_THROTTLED && due_ms > sender->hold_until_ms) {
+        sender->hold_until_ms = due_ms;
+    } else if (fate == KIND_AUTH && (auth_answered(&sender->auth, true) || sender->paused != REASON_NONE)) {
+        sender_pause(sender, REASON_AUTH);
+    }
+}
+
 struct item_verdict verdict_of_refusal(
     const struct load *load, const struct item *item, const struct kind_refusal *refusal) {
     static const struct {
@@ -253,6 +263,8 @@ struct item_verdict verdict_of_refusal(
         [KIND_FILTERED] = {FATE_FILTERED, REASON_RULE},
         [KIND_TYPE] = {FATE_FILTERED, REASON_RULE},
         [KIND_RETRY] = {FATE_RETRY, REASON_NONE},
+        [KIND_THROTTLED] = {FATE_RETRY, REASON_NONE},
+        [KIND_AUTH] = {FATE_RETRY, REASON_AUTH},
         [KIND_AGAIN] = {FATE_BACK, REASON_NONE}};
     const struct delivery_conf *conf = &load->sender->delivery->conf;
     int64_t now_ms = clock_ms();
@@ -264,6 +276,7 @@ struct item_verdict verdict_of_refusal(
         verdict.due_ms = now_ms + OUR_FAULT_PAUSE_MS;
     } else if (verdict.fate == FATE_RETRY) {
         verdict.due_ms = now_ms + retry_pause(conf->retry_min, conf->retry_max, item->attempts + 1U, random_u64());
+        tell_sender_of(load->sender, refusal->fate, verdict.due_ms);
         if (is_exhausted(load, item, now_ms)) {
             verdict.fate = FATE_DEAD;
             verdict.reason = REASON_RETRY_WINDOW;
