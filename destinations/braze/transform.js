@@ -1,6 +1,6 @@
 // Braze: users/track for attributes, events and purchases; groups' subscriptions; merges of users.
-import { Dead, byteLength, each } from 'sluice';
-import { externalId, externalIds, integration, isMapped } from '_lib/event';
+import { Dead, Retry, byteLength, each } from 'sluice';
+import { externalId, externalIds, integration, isMapped, typeOf } from '_lib/event';
 import { chunk, isEmpty, isObject, number, without } from '_lib/values';
 import { recommended } from '_lib/braze_ecommerce';
 import { attributesOf, news, profiles } from '_lib/braze_profile';
@@ -19,7 +19,7 @@ function base(config) {
     return `https://rest.${name}-${number}.braze.${domain}`;
 }
 
-// A call made while preparing; undefined when Braze did not answer it well.
+// A call made while preparing; undefined when Braze did not answer, or not well.
 const caller = (config, ctx) => async (path, json) => {
     try {
         const answer = await ctx.http({
@@ -33,8 +33,11 @@ const caller = (config, ctx) => async (path, json) => {
             json,
         });
         return answer.status >= 200 && answer.status < 300 ? answer : undefined;
-    } catch {
-        return undefined;
+    } catch (error) {
+        if (error instanceof Retry) {
+            return undefined;
+        }
+        throw error;
     }
 };
 
@@ -87,6 +90,7 @@ function identityOf(message, user, attributes) {
 // ---- purchases ----
 
 const QUANTITY = 100; // https://www.braze.com/docs/api/objects_filters/purchase_object/
+const PARTS = 100;
 // Reserved keys: https://www.braze.com/docs/developer_guide/analytics/logging_purchases/
 const PURCHASE_KEYS = ['product_id', 'sku', 'price', 'quantity', 'currency', 'time', 'event_name'];
 
@@ -99,12 +103,15 @@ function needed(value, index, what) {
 
 function purchase(product, index, message, config) {
     const extra = config.sendPurchaseEventWithExtraProperties ? without(product, PURCHASE_KEYS) : {};
-    const quantity = number(product.quantity);
+    const quantity = number(product.quantity ?? 1);
+    if (quantity === undefined || quantity > QUANTITY * PARTS) {
+        throw new Dead(`the product at index ${index} has a quantity that Braze does not take`);
+    }
     return {
         product_id: String(needed(product.product_id || product.sku, index, 'product_id')),
         currency: needed(message.properties.currency || product.currency, index, 'currency'),
         price: needed(number(product.price), index, 'price'),
-        ...(quantity !== undefined && { quantity: Math.trunc(quantity) }),
+        quantity: Math.trunc(quantity),
         ...(!isEmpty(extra) && { properties: extra }),
     };
 }
@@ -112,10 +119,11 @@ function purchase(product, index, message, config) {
 // Braze takes at most 100 of a thing in one purchase.
 function inParts(item) {
     const out = [];
-    for (let left = item.quantity; left > QUANTITY; left -= QUANTITY) {
+    let left = item.quantity;
+    for (; left > QUANTITY; left -= QUANTITY) {
         out.push({ ...item, quantity: QUANTITY });
     }
-    return [...out, { ...item, ...(item.quantity && { quantity: item.quantity - out.length * QUANTITY }) }];
+    return [...out, { ...item, quantity: left }];
 }
 
 function purchases(message, draft, identity, config) {
@@ -140,25 +148,31 @@ function request(config, path, json, message) {
 
 const track = (config, json, message) => request(config, '/users/track', json, message);
 
-function userAttributes({ message }, config, known) {
+function personOf(message, config) {
     const user = userOf(message);
-    const all = attributesOf(message, config);
-    const identity = identityOf(message, user, all);
-    const attributes = known ? news(all, user, known) : all;
-    return { identity, attributes: isEmpty(attributes) ? undefined : [{ ...attributes, ...identity }] };
+    const traits = attributesOf(message, config);
+    return { user, traits, identity: identityOf(message, user, traits) };
 }
 
-function identify(event, config, ctx, known) {
-    const { attributes } = userAttributes(event, config, known);
-    if (!attributes) {
+// {attributes: [one]} or {}. What is sent counts as known from now on: ask when nothing can refuse the event any more.
+function attributes({ user, traits, identity }, known) {
+    const fresh = known ? news(traits, user, known) : traits;
+    return isEmpty(fresh) ? {} : { attributes: [{ ...fresh, ...identity }] };
+}
+
+function identify({ message }, config, ctx, known) {
+    const body = attributes(personOf(message, config), known);
+    if (!body.attributes) {
         throw new Dead(known ? 'the profile holds all traits of the user already' : 'there are no traits to update');
     }
-    return track(config, { attributes }, event.message);
+    return track(config, body, message);
 }
 
-function eventsOf(event, body, identity, config) {
-    const { message } = event;
-    const isTrack = message.type === 'track';
+function eventsOf(message, body, identity, config) {
+    const isTrack = typeOf(message) === 'track';
+    if (!body.name) {
+        throw new Dead("a track call needs the event's name");
+    }
     const shop = isTrack && config.useEcommerceRecommendedEvents ? recommended(message) : undefined;
     if (!shop && isTrack && body.name.toLowerCase() === 'order completed') {
         return { purchases: purchases(message, body, identity, config) };
@@ -166,18 +180,18 @@ function eventsOf(event, body, identity, config) {
     return { events: [{ ...body, ...shop, ...identity }] };
 }
 
-function tracked(event, config, ctx, known) {
-    const { identity, attributes } = userAttributes(event, config, known);
-    const body = { time: new Date(ctx.now).toISOString(), ...event.draft.body };
-    const said = eventsOf(event, body, identity, config);
+function tracked({ message, draft }, config, ctx, known) {
+    const person = personOf(message, config);
+    const body = { time: new Date(ctx.now).toISOString(), ...draft.body };
+    const said = eventsOf(message, body, person.identity, config);
     const [head, ...more] = said.purchases ? chunk(said.purchases, ctx.limits.track_objects - 1) : [];
-    const first = { partner: PARTNER, ...(attributes && { attributes }), ...said, ...(head && { purchases: head }) };
+    const first = { partner: PARTNER, ...attributes(person, known), ...said, ...(head && { purchases: head }) };
     const rest = more.map((part) => ({ partner: PARTNER, purchases: part }));
-    return [first, ...rest].map((json) => track(config, json, event.message));
+    return [first, ...rest].map((json) => track(config, json, message));
 }
 
 function group({ message }, config) {
-    const identity = identityOf(message, userOf(message), attributesOf(message, config));
+    const { identity } = personOf(message, config);
     const id = message.groupId || message.traits?.groupId;
     return track(config, { attributes: [{ [`ab_rudder_group_${id}`]: true, ...identity }] }, message);
 }
