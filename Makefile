@@ -46,8 +46,8 @@ BENCH_SRC := $(sort $(wildcard bench/*.c))
 
 OBJ := $(BUILD)/obj
 LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(ALL_CPP:%.cpp=$(OBJ)/%.o) $(LLHTTP_SRC:$(LLHTTP)/llhttp/%.c=$(OBJ)/llhttp/%.o)
-# definitions of destinations, as C (src/destination/embedded.h)
-DEFINITIONS := $(sort $(wildcard destinations/*/definition.json))
+# definitions of destinations and their code, as C (src/destination/embedded.h)
+DEFINITIONS := $(sort $(wildcard destinations/*/definition.json destinations/_lib/*.js))
 EMBEDDED := $(BUILD)/gen/destination_embedded.c
 LIB_OBJ += $(if $(wildcard src/destination),$(OBJ)/gen/destination_embedded.o)
 LIB := $(BUILD)/libsluice.a
@@ -78,6 +78,8 @@ $(OBJ)/%.o: %.c $(BUILD)/flags
 
 $(OBJ)/src/transform/assets.o: private CFLAGS += -DACORN_JS='"$(ACORN)"'
 $(OBJ)/src/transform/assets.o: $(ACORN) $(wildcard src/transform/*.js)
+
+$(OBJ)/src/destination/assets.o: $(wildcard src/destination/*.js)
 
 $(OBJ)/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -295,7 +295,7 @@ static int with_conf(const struct args *args, const struct conf *conf) {
         return dest_try(args, conf);
     }
     if (slice_eq(word, SLICE("run"))) {
-        return dest_run();
+        return dest_run(conf);
     }
     fprintf(stderr, "sluice: dest list, show, test, try or run, not \"%s\"\n", args->positional[0]);
     return EXIT_USAGE;

@@ -1,4 +1,4 @@
-/* sluice dest try and run: one event to its request, by the kinds that delivery uses. */
+/* sluice dest try: one event to its requests, by the kinds that delivery uses. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -14,16 +14,7 @@ enum { ARENA_CHUNK = 65536 };
 
 /* ---- one item ---- */
 
-struct item {
-    struct slice type, config, event; /* JSON_PADDING behind config and event */
-    const struct delivery_kind *kind;
-    struct kind_request request;
-    struct slice draft; /* of a destination with code */
-    struct json_parser *parser;
-    struct arena *arena;
-};
-
-static enum err make_request(struct item *item, struct errinfo *why) {
+enum err dest_make_request(struct dest_item *item, struct errinfo *why) {
     const void *settings = NULL;
     item->kind = delivery_kind_find(item->type);
     if (item->kind == NULL) {
@@ -50,7 +41,7 @@ static enum err make_request(struct item *item, struct errinfo *why) {
     return e;
 }
 
-static void write_request(const struct kind_request *request, struct json_writer *w) {
+void dest_write_request(const struct kind_request *request, struct json_writer *w) {
     json_write_object(w);
     json_put_cstr(w, "method", http_method_name(request->method));
     json_put_string(w, "url", request->url);
@@ -126,14 +117,14 @@ static int send_request(const struct conf *conf, const struct kind_request *requ
     return trial.taken ? EXIT_OK : EXIT_NO;
 }
 
-static int try_item(const struct args *args, const struct conf *conf, struct item *item) {
+static int try_item(const struct args *args, const struct conf *conf, struct dest_item *item) {
     struct errinfo why = {.at = 0};
     enum err e = dest_read(args->value[OPTION_SETTINGS], item->arena, &item->config, &why);
     if (e == OK) {
         e = dest_read(args->value[OPTION_EVENT], item->arena, &item->event, &why);
     }
     if (e == OK) {
-        e = make_request(item, &why);
+        e = dest_make_request(item, &why);
     }
     if (e != OK) {
         fprintf(stderr, "sluice: %s%s%s\n", why.path, why.path[0] != '\0' ? ": " : "", why.text);
@@ -147,7 +138,7 @@ static int try_item(const struct args *args, const struct conf *conf, struct ite
         struct json_writer w;
         buf_init(&out, 0);
         json_writer_init(&w, &out);
-        write_request(&item->request, &w);
+        dest_write_request(&item->request, &w);
         buf_append_byte(&out, '\n');
         (void)show_flush(&out); /* nobody reads: nothing to do about it */
         buf_fini(&out);
@@ -164,130 +155,10 @@ int dest_try(const struct args *args, const struct conf *conf) {
     }
     struct arena arena;
     arena_init(&arena, ARENA_CHUNK, 0);
-    struct item item = {
+    struct dest_item item = {
         .type = slice_cstr(args->positional[1]), .parser = json_parser_new(DEST_DEPTH), .arena = &arena};
     int code = try_item(args, conf, &item);
     json_parser_free(item.parser);
     arena_fini(&arena);
     return code;
-}
-
-/* ---- run ---- */
-
-static struct slice padded(struct slice text, struct arena *arena) {
-    char *copy = arena_alloc(arena, text.len + JSON_PADDING);
-    if (text.len > 0) {
-        memcpy(copy, text.ptr, text.len);
-    }
-    return slice_of(copy, text.len);
-}
-
-/* Of a destination with code: what its code will see. */
-static enum err make_draft(struct item *item, const struct destination_type *type, int64_t now_ms,
-    struct destination_refusal *ret_refusal, struct errinfo *why) {
-    const struct destination_settings *settings = NULL;
-    enum err e = destination_open(type, item->config, item->parser, item->arena, &settings, why);
-    return e == OK
-        ? destination_draft(settings, item->event, now_ms, item->parser, item->arena, &item->draft, ret_refusal, why)
-        : e;
-}
-
-static void write_refused(struct json_writer *w, const char *word, const char *path, struct slice text) {
-    json_put_cstr(w, "refused", word);
-    json_put_cstr(w, "path", path);
-    json_put_string(w, "text", text);
-}
-
-static void write_answer(struct item *item, int64_t now_ms, struct json_writer *w) {
-    struct errinfo why = {.at = 0};
-    struct destination_refusal refusal = {.text = SLICE_NONE};
-    const struct destination_type *type = destination_find(item->type);
-    bool code = type != NULL && type->kind == DESTINATION_CODE;
-    enum err e = code ? make_draft(item, type, now_ms, &refusal, &why) : make_request(item, &why);
-    json_write_object(w);
-    if (e != OK) {
-        write_refused(w, e == ERR_UNSUPPORTED ? "filtered" : "dead", why.path, slice_cstr(why.text));
-    } else if (refusal.text.len > 0) {
-        write_refused(
-            w, destination_refusal_name(refusal.kind), refusal.kind == REFUSAL_TYPE ? "type" : "event", refusal.text);
-    } else if (code) {
-        json_put_raw(w, "draft", item->draft);
-    } else {
-        json_write_key(w, SLICE("request"));
-        write_request(&item->request, w);
-    }
-    json_write_end(w);
-}
-
-/* {type, config, event, now} -> {"request": …}, {"draft": …} or {"refused": "filtered" | "dead", "text": …}. The clock
- * stands at `now`. */
-static enum err run_item(const struct json_doc *doc, uint32_t node, struct json_parser *parser, struct json_writer *w) {
-    struct arena arena;
-    int64_t now_ms = 0;
-    static const struct slice keys[] = {SLICE("type"), SLICE("config"), SLICE("event"), SLICE("now")};
-    uint32_t at[COUNT_OF(keys)];
-    json_find_many(doc, node, keys, COUNT_OF(keys), at);
-    if (!json_is(doc, at[0], JSON_STRING) || !json_is(doc, at[1], JSON_OBJECT) || !json_is(doc, at[2], JSON_OBJECT) ||
-        (at[3] != JSON_ABSENT && json_i64(doc, at[3], &now_ms) != OK)) {
-        return ERR_INVALID;
-    }
-    arena_init(&arena, ARENA_CHUNK, 0);
-    struct item item = {.type = json_string(doc, at[0], &arena),
-        .config = padded(json_raw(doc, at[1]), &arena),
-        .event = padded(json_raw(doc, at[2]), &arena),
-        .parser = parser,
-        .arena = &arena};
-    if (at[3] != JSON_ABSENT) {
-        clock_test_start(now_ms);
-    }
-    write_answer(&item, now_ms, w);
-    arena_fini(&arena);
-    return OK;
-}
-
-static enum err run_items(struct arena *arena, struct buf *out, struct errinfo *why) {
-    struct slice text;
-    struct json_doc doc;
-    enum err e = dest_read("-", arena, &text, why);
-    if (e != OK) {
-        return e;
-    }
-    struct json_parser *reader = json_parser_new(DEST_DEPTH);
-    struct json_parser *parser = json_parser_new(DEST_DEPTH);
-    struct json_writer w;
-    json_writer_init(&w, out);
-    e = json_parse(reader, text, &doc, why);
-    e = e == OK && !json_is(&doc, 0, JSON_ARRAY) ? ERR_INVALID : e;
-    if (e == OK) {
-        json_write_array(&w);
-        for (uint32_t node = json_first(&doc, 0); node != JSON_ABSENT && e == OK; node = json_after(&doc, 0, node)) {
-            e = run_item(&doc, node, parser, &w);
-        }
-    }
-    if (e == OK) {
-        json_write_end(&w);
-        buf_append_byte(out, '\n');
-    } else {
-        e = err_why(e, why, "-", "standard input is no list of {type, config, event, now}");
-    }
-    json_parser_free(parser);
-    json_parser_free(reader);
-    return e;
-}
-
-int dest_run(void) {
-    struct arena arena;
-    struct buf out;
-    struct errinfo why = {.at = 0};
-    arena_init(&arena, ARENA_CHUNK, 0);
-    buf_init(&out, 0);
-    enum err e = run_items(&arena, &out, &why);
-    if (e == OK) {
-        (void)show_flush(&out); /* nobody reads: nothing to do about it */
-    } else {
-        fprintf(stderr, "sluice: %s\n", why.text);
-    }
-    buf_fini(&out);
-    arena_fini(&arena);
-    return e == OK ? EXIT_OK : EXIT_USAGE;
 }

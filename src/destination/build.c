@@ -1,6 +1,7 @@
 /* Events to requests: a draft for each event, then drafts that agree share a request within the batch's limits.
  *
  * Order per user: an event never goes into a request before one that holds an earlier event of its user. */
+#include "destination/dynamic.h"
 #include "destination/request.h"
 
 struct group {
@@ -11,6 +12,8 @@ struct group {
 };
 
 struct grouping {
+    const struct destination_settings *settings;
+    struct json_parser *parser;
     const struct definition *d;
     struct arena *arena;
     struct draft_request *drafts;
@@ -112,6 +115,45 @@ static struct destination_request finish(const struct grouping *g, const struct 
     return request;
 }
 
+/* ---- settings that the event fills ---- */
+
+struct filled {
+    const struct destination_settings *settings;
+    struct slice event;
+};
+
+/* OK also when the settings are wrong with what the event has: ret_filled->settings is NULL, *ret_refusal says why. */
+static enum err fill(const struct destination_settings *settings, struct slice event, struct json_parser *parser,
+    struct arena *arena, struct filled *ret_filled, struct destination_refusal *ret_refusal) {
+    struct json_doc doc;
+    struct slice config;
+    struct errinfo why = {.at = 0};
+    *ret_filled = (struct filled){settings, event};
+    enum err e = settings->dynamic != NULL ? json_parse(parser, event, &doc, NULL) : OK;
+    if (e != OK || settings->dynamic == NULL) {
+        return e;
+    }
+    dynamic_fill(settings->dynamic, &doc, arena, &config, &ret_filled->event);
+    if (settings_open_filled(&settings->definition->type, config, parser, arena, &ret_filled->settings, &why) != OK) {
+        ret_filled->settings = NULL;
+        *ret_refusal =
+            (struct destination_refusal){.kind = REFUSAL_DEAD, .text = arena_dup(arena, slice_cstr(why.text))};
+    }
+    return OK;
+}
+
+static enum err draft(struct grouping *g, const struct destination_input *input, size_t at,
+    struct destination_refusal *ret_refusal, struct errinfo *why) {
+    struct filled filled;
+    enum err e = fill(g->settings, input->events[at], g->parser, g->arena, &filled, ret_refusal);
+    if (e != OK || filled.settings == NULL) {
+        g->drafts[at].refused = true;
+        return e;
+    }
+    return draft_request(
+        filled.settings, filled.event, input->now_ms, g->parser, g->arena, &g->drafts[at], ret_refusal, why);
+}
+
 /* ---- the whole ---- */
 
 static void grouping_init(struct grouping *g, const struct definition *d, size_t count, struct arena *arena) {
@@ -131,11 +173,12 @@ enum err destination_build(const struct destination_settings *settings, const st
     ASSERT(settings->definition->type.kind == DESTINATION_TABLES);
     struct grouping g;
     grouping_init(&g, settings->definition, input->count, arena);
+    g.settings = settings;
+    g.parser = parser;
     struct destination_batch batch = {.refusals = ARENA_ARRAY(arena, struct destination_refusal, input->count + 1)};
     for (size_t i = 0; i < input->count; i++) {
         struct destination_refusal refusal;
-        enum err e =
-            draft_request(settings, input->events[i], input->now_ms, parser, arena, &g.drafts[i], &refusal, why);
+        enum err e = draft(&g, input, i, &refusal, why);
         if (e != OK) {
             return e;
         }

@@ -1,17 +1,16 @@
 /* Which destinations there are: those of the binary, parsed at first use, and those loaded at run time. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "destination/definition.h"
+#include "destination/code_load.h"
 #include "destination/embedded.h"
 
-enum { FILE_MAX = 4 << 20, FOLDER_SIZE = 4100, PATH_SIZE = FOLDER_SIZE + 300 };
+enum { FOLDER_SIZE = 4100, PATH_SIZE = FOLDER_SIZE + 300 };
 
 static struct {
     pthread_once_t once;
@@ -58,12 +57,15 @@ static void load_embedded(void) {
         const struct destination_embedded *row = &destination_embedded[i];
         struct errinfo why = {.at = 0};
         struct definition *definition = NULL;
-        enum err e =
-            definition_parse(slice_of((const char *)row->text, row->len), "built in", row->has_code, &definition, &why);
+        enum err e = definition_parse(
+            slice_of((const char *)row->text, row->len), "built in", row->code != NULL, &definition, &why);
         if (e != OK) {
             fprintf(stderr, "destinations/%s: %s: %s\n", row->name, why.path, why.text);
         }
         ASSERT(e == OK);
+        if (row->code != NULL) {
+            code_attach_embedded(definition, row->name, slice_of((const char *)row->code, row->code_len));
+        }
         add(definition);
     }
 }
@@ -88,34 +90,6 @@ const char *destination_kind_name(enum destination_kind kind) {
 
 /* ---- files ---- */
 
-static enum err read_whole(int fd, struct buf *out) {
-    enum { STEP = 65536 };
-    for (;;) {
-        enum err e = buf_reserve(out, STEP);
-        if (e != OK) {
-            return e;
-        }
-        ssize_t n = read(fd, out->ptr + out->len, STEP);
-        if (n == 0) {
-            return OK;
-        }
-        if (n < 0 && errno != EINTR) {
-            return err_from_errno(errno);
-        }
-        out->len += n > 0 ? (size_t)n : 0;
-    }
-}
-
-static enum err read_file(const char *file, struct buf *out, struct errinfo *why) {
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return err_why(err_from_errno(errno), why, file, "%s", strerror(errno));
-    }
-    enum err e = read_whole(fd, out);
-    close(fd);
-    return e == OK ? OK : err_why(e, why, file, "cannot be read: %s", err_text(e));
-}
-
 enum err destination_load(const char *folder, const struct destination_type **ret_type, struct errinfo *why) {
     char file[PATH_SIZE];
     char code[PATH_SIZE];
@@ -125,17 +99,24 @@ enum err destination_load(const char *folder, const struct destination_type **re
     }
     snprintf(code, sizeof code, "%s/transform.js", folder);
     pthread_once(&catalog.once, load_embedded);
-    struct buf text;
+    struct arena arena;
+    struct slice text;
     struct definition *definition = NULL;
-    buf_init(&text, FILE_MAX);
-    enum err e = read_file(file, &text, why);
+    arena_init(&arena, 0, 0);
+    bool has_code = access(code, F_OK) == 0;
+    enum err e = code_read_file(file, &arena, &text, why);
     if (e == OK) {
-        e = definition_parse(buf_slice(&text), file, access(code, F_OK) == 0, &definition, why);
+        e = definition_parse(text, file, has_code, &definition, why);
     }
-    buf_fini(&text);
+    if (e == OK && has_code) {
+        e = code_attach_folder(definition, folder, why);
+    }
+    arena_fini(&arena);
     if (e == OK) {
         add(definition);
         *ret_type = &definition->type;
+    } else {
+        definition_free(definition);
     }
     return e;
 }

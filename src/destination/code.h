@@ -40,7 +40,7 @@ struct destination_run {
     int64_t now_ms;
     bool no_batch;                         /* each event by itself, as for a preview: nothing is merged */
     const struct destination_stage *stage; /* NULL = the world */
-    struct json_parser *parser;            /* of the loop's thread; not used between the call and on_done */
+    struct json_parser *parser;            /* until destination_run returns */
     struct arena *arena;                   /* gets the result; not touched by the caller until on_done */
     struct loop *loop;
     /* OK: `batch` is set. ERR_UNAVAILABLE, ERR_CLOSED: nothing is known, try again later. ERR_INVALID: the code does
@@ -68,8 +68,8 @@ struct destination_judging {
     int status;
     const struct http_header *headers;
     size_t header_count;
-    struct slice body; /* may be cut short */
-    struct json_parser *parser;
+    struct slice body;          /* may be cut short */
+    struct json_parser *parser; /* until destination_judge returns */
     struct arena *arena;
     struct loop *loop;
     void (*on_done)(struct destination_judging *judging, enum err err, const struct errinfo *why); /* as a run's */
@@ -78,6 +78,20 @@ struct destination_judging {
 };
 
 void destination_judge(struct destination_judging *judging);
+
+/* The same for callers that wait: `loop` is nobody's else and not running; it is run until the end. on_done is set
+ * here. */
+MUST enum err destination_run_wait(struct destination_run *run, struct errinfo *why);
+MUST enum err destination_judge_wait(struct destination_judging *judging, struct errinfo *why);
+
+/* A request as code returns it ({method, url, headers, query, json | form | xml | text, gzip}), without what core puts
+ * on it; for judgements of cases. It points into the document or `arena`. */
+MUST enum err destination_request_read(const struct json_doc *doc, uint32_t node, struct arena *arena,
+    struct destination_request *ret_request, struct errinfo *why);
+
+/* The members of an object as headers; another node has none. In `arena`, pointing into the document. */
+const struct http_header *destination_headers_read(
+    const struct json_doc *doc, uint32_t node, struct arena *arena, size_t *ret_count);
 
 /* 2xx delivered; 298, 299 filtered; 408 425 5xx retry; 429 throttled; 401 403 auth; the rest dead. */
 enum destination_outcome destination_outcome_by_status(int status);

@@ -1,5 +1,5 @@
 /* definition.json: the top level. */
-#include "destination/definition.h"
+#include "destination/code_internal.h"
 
 enum { DEPTH_MAX = 32, ARENA_CHUNK = 16384, LABEL_MAX = 64 };
 
@@ -13,6 +13,7 @@ void definition_doc_dup(const struct json_doc *doc, struct arena *arena, struct 
 
 void definition_free(struct definition *definition) {
     if (definition != NULL) {
+        code_free(definition->code);
         pattern_list_free(&definition->patterns);
         arena_fini(&definition->arena);
         mem_free(definition);

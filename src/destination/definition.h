@@ -65,6 +65,8 @@ struct code_limit { /* numbers that the code reads from ctx.limits */
     uint64_t value;
 };
 
+struct code;
+
 struct setting_check {
     const struct condition *show_when; /* NULL = always shown */
     regex_t *pattern;                  /* NULL = none */
@@ -101,6 +103,7 @@ struct definition {
     size_t lookup_count;
     struct code_limit *limits;
     size_t limit_count;
+    struct code *code; /* owned; NULL unless DESTINATION_CODE */
 };
 
 /* A copy that outlives the parser's next parse. */
@@ -124,6 +127,18 @@ MUST enum err definition_code(struct schema *s, uint32_t node, struct definition
 struct destination_settings {
     const struct definition *definition;
     struct value *values, *variables; /* by index */
+    const struct json_doc *dynamic;   /* the config, when events fill some of it; NULL = it is as it stands */
+    /* of DESTINATION_CODE: */
+    struct slice code_config;          /* JSON: what its code sees */
+    const struct http_header *headers; /* of every request, authorization included */
+    size_t header_count;
+    struct slice headers_why; /* why they cannot be made: nothing can be sent; "" = they can */
 };
+
+/* A config that an event has filled: what still looks like {{ … }} is an ordinary text. As destination_open else. */
+MUST enum err settings_open_filled(const struct destination_type *type, struct slice config, struct json_parser *parser,
+    struct arena *arena, const struct destination_settings **ret_settings, struct errinfo *why);
+/* settings_code.c: code_config and headers of a DESTINATION_CODE. */
+void settings_prepare_code(struct destination_settings *settings, struct arena *arena);
 
 #endif

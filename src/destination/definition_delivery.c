@@ -1,8 +1,12 @@
 /* definition.json: requests, batching, limits, and what answers mean. */
 #include "destination/definition.h"
 
-static const char *const body_words[] = {
-    [BODY_NONE] = "none", [BODY_JSON] = "json", [BODY_FORM] = "form", [BODY_EVENT] = "event", [BODY_XML] = "xml", [BODY_TEXT] = "text"};
+static const char *const body_words[] = {[BODY_NONE] = "none",
+    [BODY_JSON] = "json",
+    [BODY_FORM] = "form",
+    [BODY_EVENT] = "event",
+    [BODY_XML] = "xml",
+    [BODY_TEXT] = "text"};
 
 const char *destination_body_name(enum destination_body body) {
     return body_words[body];
@@ -205,6 +209,27 @@ static enum err read_limits(struct compiler *c, uint32_t node, struct definition
     return e;
 }
 
+/* ---- what core puts on requests of a transform.js ---- */
+
+static bool reads_event(const struct template *template) {
+    for (size_t i = 0; i < template->count; i++) {
+        if (template->parts[i].hole == HOLE_EVENT) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err check_core(struct compiler *c, uint32_t node, const struct definition *d) {
+    bool reads = reads_event(&d->auth.user) || reads_event(&d->auth.secret);
+    for (size_t i = 0; i < d->header_count; i++) {
+        reads = reads || reads_event(&d->headers[i].value);
+    }
+    return reads && d->type.kind == DESTINATION_CODE
+        ? schema_fail(c->s, node, "\"auth\" and \"headers\" beside a transform.js have no holes for events")
+        : OK;
+}
+
 /* ---- the block ---- */
 
 enum part { PART_AUTH, PART_HEADERS, PART_LIMITS, PART_REQUESTS, PART_BATCH, PART_COUNT };
@@ -249,7 +274,7 @@ enum err definition_delivery(struct compiler *c, uint32_t node, struct definitio
             schema_leave(c->s, mark);
         }
     }
-    return e;
+    return e == OK ? check_core(c, node, d) : e;
 }
 
 /* ---- answers ---- */

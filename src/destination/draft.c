@@ -37,6 +37,17 @@ static void write_draft(const struct draft_request *draft, struct json_writer *w
     json_write_end(w);
 }
 
+struct slice draft_json(const struct draft_request *draft, struct arena *arena) {
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, 0);
+    json_writer_init(&w, &out);
+    write_draft(draft, &w);
+    struct slice json = arena_dup(arena, buf_slice(&out));
+    buf_fini(&out);
+    return json;
+}
+
 enum err destination_draft(const struct destination_settings *settings, struct slice event, int64_t now_ms,
     struct json_parser *parser, struct arena *arena, struct slice *ret_json, struct destination_refusal *ret_refusal,
     struct errinfo *why) {
@@ -46,12 +57,6 @@ enum err destination_draft(const struct destination_settings *settings, struct s
     if (e != OK || draft.refused) {
         return e;
     }
-    struct buf out;
-    struct json_writer w;
-    buf_init(&out, 0);
-    json_writer_init(&w, &out);
-    write_draft(&draft, &w);
-    *ret_json = arena_dup(arena, buf_slice(&out));
-    buf_fini(&out);
+    *ret_json = draft_json(&draft, arena);
     return OK;
 }

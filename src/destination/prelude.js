@@ -43,7 +43,7 @@ async function http(request) {
 class Context {
     constructor(seeds, common, given) {
         this.now = common.now;
-        this.limits = common.limits;
+        this.limits = { ...common.limits, ...common.staged };
         this.http = http;
         this.of = (index) => new Context([seeds[index]], common, given);
         let next = null;

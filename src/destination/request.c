@@ -36,7 +36,7 @@ static size_t encode(char *out, struct slice s) {
     return len;
 }
 
-static struct slice encode_pairs(const struct http_header *pairs, size_t count, struct arena *arena) {
+struct slice request_encode(const struct http_header *pairs, size_t count, struct arena *arena) {
     size_t room = 1;
     for (size_t i = 0; i < count; i++) {
         room += 3 * (pairs[i].name.len + pairs[i].value.len) + 2;
@@ -100,7 +100,7 @@ static enum err make_query(struct drafting *x) {
 }
 
 /* "." and ".." are steps, not names: a sender's id must not lead to another resource. */
-static bool has_dot_segment(struct slice url) {
+bool request_has_dot_segment(struct slice url) {
     struct slice rest = url;
     while (rest.ptr != NULL) {
         struct slice segment = slice_cut(rest, '/', &rest);
@@ -118,11 +118,20 @@ static bool has_dot_segment(struct slice url) {
     return false;
 }
 
+struct slice request_url(struct slice endpoint, const struct http_header *query, size_t count, struct arena *arena) {
+    if (count == 0) {
+        return endpoint;
+    }
+    bool more = memchr(endpoint.ptr, '?', endpoint.len) != NULL;
+    struct slice text = request_encode(query, count, arena);
+    return value_join((struct slice[]){endpoint, more ? SLICE("&") : SLICE("?"), text}, 3, arena);
+}
+
 static enum err make_url(struct drafting *x) {
     struct destination_request *request = &x->draft->request;
     bool has_url = x->draft->definition->has_url;
     enum err e = has_url ? template_fill(&x->draft->definition->url, &x->run, TEMPLATE_URL, &request->endpoint) : OK;
-    if (e == OK && has_dot_segment(request->endpoint)) {
+    if (e == OK && request_has_dot_segment(request->endpoint)) {
         e = err_why(ERR_INVALID, x->run.why, "event", "the URL would have . or .. as a part of its path");
     }
     if (e == OK && has_url) {
@@ -135,11 +144,8 @@ static enum err make_url(struct drafting *x) {
         return e;
     }
     request->url = request->endpoint;
-    if (has_url && request->query_count > 0) {
-        bool more = memchr(request->endpoint.ptr, '?', request->endpoint.len) != NULL;
-        struct slice query = encode_pairs(request->query, request->query_count, x->run.arena);
-        request->url =
-            value_join((struct slice[]){request->endpoint, more ? SLICE("&") : SLICE("?"), query}, 3, x->run.arena);
+    if (has_url) {
+        request->url = request_url(request->endpoint, request->query, request->query_count, x->run.arena);
     }
     return OK;
 }
@@ -223,6 +229,22 @@ static enum err make_headers(struct drafting *x) {
     return e;
 }
 
+enum err request_core_headers(const struct destination_settings *settings, struct arena *arena,
+    const struct http_header **ret_headers, size_t *ret_count, struct errinfo *why) {
+    const struct definition *d = settings->definition;
+    struct drafting x = {
+        .d = d, .run = {.settings = settings->values, .variables = settings->variables, .arena = arena, .why = why}};
+    struct http_header *list = ARENA_ARRAY(arena, struct http_header, d->header_count + 1);
+    size_t count = 0;
+    enum err e = put_templates(&x, list, &count, d->headers, d->header_count);
+    if (e == OK && d->auth.kind != AUTH_NONE) {
+        e = put_auth(&x, list, &count);
+    }
+    *ret_headers = list;
+    *ret_count = count;
+    return e;
+}
+
 /* ---- body ---- */
 
 static enum err make_json(struct drafting *x) {
@@ -251,7 +273,7 @@ static enum err make_form(struct drafting *x) {
     if (e == OK && x->d->type.kind == DESTINATION_CODE) {
         x->draft->item = value_json(&members, x->run.arena);
     } else if (e == OK) {
-        x->draft->item = encode_pairs(pairs_of(x, &members, 0), members.count, x->run.arena);
+        x->draft->item = request_encode(pairs_of(x, &members, 0), members.count, x->run.arena);
     }
     return e;
 }

@@ -17,6 +17,17 @@ struct draft_request {
     uint64_t user;         /* 0 = none */
 };
 
+/* name=value&…, percent-encoded, a space as +. */
+struct slice request_encode(const struct http_header *pairs, size_t count, struct arena *arena);
+/* `endpoint` with a query behind it. */
+struct slice request_url(struct slice endpoint, const struct http_header *query, size_t count, struct arena *arena);
+bool request_has_dot_segment(struct slice url);
+/* The definition's headers and authorization, of a DESTINATION_CODE: they have no holes for events. */
+MUST enum err request_core_headers(const struct destination_settings *settings, struct arena *arena,
+    const struct http_header **ret_headers, size_t *ret_count, struct errinfo *why);
+/* Of a DESTINATION_CODE, for its code; see destination_draft. */
+struct slice draft_json(const struct draft_request *draft, struct arena *arena);
+
 /* OK also when the event is refused: *ret_refusal says why. */
 MUST enum err draft_request(const struct destination_settings *settings, struct slice event, int64_t now_ms,
     struct json_parser *parser, struct arena *arena, struct draft_request *ret_draft,

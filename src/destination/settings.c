@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "destination/definition.h"
+#include "destination/dynamic.h"
 #include "http/client.h"
 
 struct opening {
@@ -11,6 +12,7 @@ struct opening {
     struct errinfo *why;
     struct value *values;
     bool *given;
+    bool filled; /* by an event: no text is dynamic */
 };
 
 static enum err fail(const struct opening *o, size_t at, const char *what) {
@@ -19,10 +21,10 @@ static enum err fail(const struct opening *o, size_t at, const char *what) {
         SLICE_ARG(setting->help));
 }
 
-/* "{{ event.x || default }}": the original fills such a setting from each event. */
-static bool is_dynamic(struct slice text) {
-    text = slice_trim(text);
-    return text.len >= 4 && memcmp(text.ptr, "{{", 2) == 0 && memcmp(text.ptr + text.len - 2, "}}", 2) == 0;
+/* To be checked when an event has filled it. */
+static bool is_dynamic(const struct opening *o, const struct value *value) {
+    struct dynamic unused;
+    return !o->filled && value_is_text(value) && dynamic_parse(value_text(value, o->arena), &unused);
 }
 
 /* ---- by type ---- */
@@ -55,9 +57,6 @@ static enum err check_text(const struct opening *o, size_t at) {
     }
     struct slice text = slice_trim(value_text(value, o->arena));
     *value = value_of_text(text);
-    if (is_dynamic(text)) {
-        return fail(o, at, "cannot be filled from each event ({{ … }}) in this version");
-    }
     if (setting->type == SETTING_CHOICE) {
         return check_choice(o, at, text);
     }
@@ -99,6 +98,9 @@ static enum err check_rows(const struct opening *o, size_t at) {
 static enum err check_type(const struct opening *o, size_t at) {
     struct value *value = &o->values[at];
     double number = 0;
+    if (is_dynamic(o, value)) {
+        return OK;
+    }
     switch (o->d->type.settings[at].type) {
     case SETTING_NUMBER:
         if (value->kind == VALUE_BOOL || !value_number(value, o->arena, &number)) {
@@ -203,33 +205,31 @@ static void read_values(const struct opening *o) {
     }
 }
 
-enum err destination_open(const struct destination_type *type, struct slice config, struct json_parser *parser,
-    struct arena *arena, const struct destination_settings **ret_settings, struct errinfo *why) {
-    struct errinfo unused = {.at = 0};
-    why = why != NULL ? why : &unused;
+/* The rest of `o` is made here. */
+static enum err open_settings(struct opening *o, struct slice config, struct json_parser *parser,
+    const struct destination_settings **ret_settings) {
+    struct arena *arena = o->arena;
     char *padded = arena_alloc(arena, config.len + JSON_PADDING);
     memcpy(padded, config.ptr, config.len);
     struct json_doc parsed;
-    enum err e = json_parse(parser, slice_of(padded, config.len), &parsed, why);
+    enum err e = json_parse(parser, slice_of(padded, config.len), &parsed, o->why);
     if (e == OK && !json_is(&parsed, 0, JSON_OBJECT)) {
-        e = err_why(ERR_INVALID, why, "config", "must be an object");
+        e = err_why(ERR_INVALID, o->why, "config", "must be an object");
     }
     if (e != OK) {
         return e;
     }
-    const struct definition *d = type->definition;
+    const struct definition *d = o->d;
     struct json_doc *doc = ARENA_NEW(arena, struct json_doc);
     definition_doc_dup(&parsed, arena, doc);
-    struct opening o = {.d = d,
-        .doc = doc,
-        .arena = arena,
-        .why = why,
-        .values = ARENA_ARRAY(arena, struct value, type->setting_count + 1),
-        .given = ARENA_ARRAY(arena, bool, type->setting_count + 1)};
-    read_values(&o);
+    o->doc = doc;
+    o->values = ARENA_ARRAY(arena, struct value, d->type.setting_count + 1);
+    o->given = ARENA_ARRAY(arena, bool, d->type.setting_count + 1);
+    read_values(o);
+    struct errinfo unused = {.at = 0};
     struct value *variables = ARENA_ARRAY(arena, struct value, d->variable_count + 1);
-    struct run run = {.settings = o.values, .variables = variables, .arena = arena, .why = &unused};
-    e = check_shown(&o, &run);
+    struct run run = {.settings = o->values, .variables = variables, .arena = arena, .why = &unused};
+    e = check_shown(o, &run);
     if (e == OK) {
         e = choose_variables(d, &run, variables);
     }
@@ -237,7 +237,24 @@ enum err destination_open(const struct destination_type *type, struct slice conf
         return e;
     }
     struct destination_settings *settings = ARENA_NEW(arena, struct destination_settings);
-    *settings = (struct destination_settings){.definition = d, .values = o.values, .variables = variables};
+    *settings = (struct destination_settings){.definition = d, .values = o->values, .variables = variables};
+    settings->dynamic = !o->filled && dynamic_is_any(doc, arena) ? doc : NULL;
+    if (d->type.kind == DESTINATION_CODE) {
+        settings_prepare_code(settings, arena);
+    }
     *ret_settings = settings;
     return OK;
+}
+
+enum err destination_open(const struct destination_type *type, struct slice config, struct json_parser *parser,
+    struct arena *arena, const struct destination_settings **ret_settings, struct errinfo *why) {
+    struct errinfo unused = {.at = 0};
+    struct opening o = {.d = type->definition, .arena = arena, .why = why != NULL ? why : &unused};
+    return open_settings(&o, config, parser, ret_settings);
+}
+
+enum err settings_open_filled(const struct destination_type *type, struct slice config, struct json_parser *parser,
+    struct arena *arena, const struct destination_settings **ret_settings, struct errinfo *why) {
+    struct opening o = {.d = type->definition, .arena = arena, .why = why, .filled = true};
+    return open_settings(&o, config, parser, ret_settings);
 }
