@@ -4,7 +4,7 @@
  *   {type, config, events: [{message, metadata, connection}], now, batch, exchanges, limits, uuids, random}
  *                                                    -> {requests, refused}
  *   {type, config, judge: {request, events, response: {status, headers, body}}}    -> {verdicts}
- * It is what conformance runs are made of (test/conformance/run). */
+ * or {error}, when the question is wrong. It is what conformance runs are made of (test/conformance/run). */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -295,11 +295,15 @@ static enum err ask_code(struct asking *a, uint32_t node, const uint32_t *at, in
         refuse_all(a, at[PART_EVENTS], why);
         return OK;
     }
-    if (e != OK) {
-        return e;
+    if (e == OK) {
+        e = at[PART_EVENTS] != JSON_ABSENT ? ask_events(a, node, at[PART_EVENTS], settings, now_ms, why)
+                                           : ask_judge(a, at[PART_JUDGE], settings, why);
     }
-    return at[PART_EVENTS] != JSON_ABSENT ? ask_events(a, node, at[PART_EVENTS], settings, now_ms, why)
-                                          : ask_judge(a, at[PART_JUDGE], settings, why);
+    if (e == ERR_INVALID) { /* what is wrong with this question is its answer */
+        json_put_string(a->w, "error", arena_printf(a->arena, "%s: %s", why->path, why->text));
+        return OK;
+    }
+    return e;
 }
 
 static enum err ask(struct asking *a, uint32_t node, struct errinfo *why) {

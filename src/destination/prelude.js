@@ -141,7 +141,11 @@ async function judgeAnswer({ response, request }, config) {
     if (typeof code.outcome !== 'function') {
         return [[RESULT, {}]];
     }
-    const sent = { ...request, form: request.form === undefined ? undefined : formOf(request.form) };
+    const sent = {
+        ...request,
+        form: request.form === undefined ? undefined : formOf(request.form),
+        events: Array.from({ length: request.events }, (_, i) => i),
+    };
     try {
         return [[RESULT, { verdict: await code.outcome({ ...response, body: parsed(response.body) }, sent, config) }]];
     } catch (error) {
