@@ -46,8 +46,8 @@ BENCH_SRC := $(sort $(wildcard bench/*.c))
 
 OBJ := $(BUILD)/obj
 LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o) $(ALL_CPP:%.cpp=$(OBJ)/%.o) $(LLHTTP_SRC:$(LLHTTP)/llhttp/%.c=$(OBJ)/llhttp/%.o)
-# definitions of destinations and their code, as C (src/destination/embedded.h)
-DEFINITIONS := $(sort $(wildcard destinations/*/definition.json destinations/_lib/*.js))
+# definitions of destinations and sources, and their code, as C (src/destination/embedded.h)
+DEFINITIONS := $(sort $(wildcard destinations/*/definition.json sources/*/definition.json destinations/_lib/*.js))
 EMBEDDED := $(BUILD)/gen/destination_embedded.c
 LIB_OBJ += $(if $(wildcard src/destination),$(OBJ)/gen/destination_embedded.o)
 LIB := $(BUILD)/libsluice.a
@@ -85,7 +85,7 @@ $(OBJ)/%.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call SAY,CXX )$(CXX) $(CXXFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(EMBEDDED): tools/embed $(DEFINITIONS) $(wildcard destinations/*/transform.js) $(BUILD)/definitions
+$(EMBEDDED): tools/embed $(DEFINITIONS) $(wildcard destinations/*/transform.js sources/*/transform.js) $(BUILD)/definitions
 	@mkdir -p $(@D)
 	@tools/embed $(DEFINITIONS) > $@
 

@@ -23,6 +23,7 @@
 #include "control/control.h"
 #include "delivery/user_code_set.h"
 #include "json/json_write.h"
+#include "source/source.h"
 
 struct server {
     const struct args *args;
@@ -237,6 +238,8 @@ static enum err start_stages(struct server *server, struct errinfo *why) {
         .feed = server->feed,
         .cell = server->cell,
         .extra = serve_metrics,
+        .webhook = source_on_webhook,
+        .webhook_ctx = server->transform,
         .version = CLI_VERSION};
     return gateway_new(&server->conf.gateway, &gateway_deps, &server->gateway, why);
 }

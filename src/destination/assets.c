@@ -11,4 +11,5 @@
             ".popsection\n");
 
 ASSET(asset_prelude_js, "src/destination/prelude.js")
+ASSET(asset_prelude_webhook_js, "src/destination/prelude_webhook.js")
 ASSET(asset_sluice_js, "src/destination/sluice.js")

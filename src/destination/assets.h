@@ -3,6 +3,6 @@
 #ifndef SLUICE_DESTINATION_ASSETS_H
 #define SLUICE_DESTINATION_ASSETS_H
 
-extern const char asset_prelude_js[], asset_sluice_js[];
+extern const char asset_prelude_js[], asset_prelude_webhook_js[], asset_sluice_js[];
 
 #endif

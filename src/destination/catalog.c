@@ -1,4 +1,5 @@
-/* Which destinations there are: those of the binary, parsed at first use, and those loaded at run time. */
+/* Which destinations and sources there are: those of the binary, parsed at first use, and those loaded at run time. */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
@@ -12,16 +13,18 @@
 
 enum { FOLDER_SIZE = 4100, PATH_SIZE = FOLDER_SIZE + 300 };
 
-static struct {
-    pthread_once_t once;
+struct catalog {
     const struct destination_type **list; /* sorted by type; each inside its struct definition */
     size_t count, room;
-} catalog = {.once = PTHREAD_ONCE_INIT};
+};
 
-static size_t place_of(struct slice type) {
+static pthread_once_t catalog_once = PTHREAD_ONCE_INIT;
+static struct catalog destinations, sources;
+
+static size_t place_of(const struct catalog *catalog, struct slice type) {
     size_t at = 0;
-    while (at < catalog.count) {
-        struct slice other = catalog.list[at]->type;
+    while (at < catalog->count) {
+        struct slice other = catalog->list[at]->type;
         size_t common = other.len < type.len ? other.len : type.len;
         int order = memcmp(other.ptr, type.ptr, common);
         if (order > 0 || (order == 0 && other.len >= type.len)) {
@@ -34,25 +37,24 @@ static size_t place_of(struct slice type) {
 
 /* Takes the definition. */
 static void add(struct definition *definition) {
-    size_t at = place_of(definition->type.type);
-    if (at < catalog.count && slice_eq(catalog.list[at]->type, definition->type.type)) {
-        const struct definition *old = catalog.list[at]->definition;
-        catalog.list[at] = &definition->type;
+    struct catalog *catalog = definition->type.webhook != NULL ? &sources : &destinations;
+    size_t at = place_of(catalog, definition->type.type);
+    if (at < catalog->count && slice_eq(catalog->list[at]->type, definition->type.type)) {
+        const struct definition *old = catalog->list[at]->definition;
+        catalog->list[at] = &definition->type;
         definition_free((struct definition *)old);
         return;
     }
-    if (catalog.count == catalog.room) {
-        catalog.room = catalog.room == 0 ? 64 : 2 * catalog.room;
-        catalog.list = mem_resize(catalog.list, catalog.room * sizeof *catalog.list);
+    if (catalog->count == catalog->room) {
+        catalog->room = catalog->room == 0 ? 64 : 2 * catalog->room;
+        catalog->list = mem_resize(catalog->list, catalog->room * sizeof *catalog->list);
     }
-    memmove(catalog.list + at + 1, catalog.list + at, (catalog.count - at) * sizeof *catalog.list);
-    catalog.list[at] = &definition->type;
-    catalog.count++;
+    memmove(catalog->list + at + 1, catalog->list + at, (catalog->count - at) * sizeof *catalog->list);
+    catalog->list[at] = &definition->type;
+    catalog->count++;
 }
 
 static void load_embedded(void) {
-    catalog.list = mem_alloc(sizeof *catalog.list);
-    catalog.room = 1;
     for (size_t i = 0; i < destination_embedded_count; i++) {
         const struct destination_embedded *row = &destination_embedded[i];
         struct errinfo why = {.at = 0};
@@ -60,7 +62,7 @@ static void load_embedded(void) {
         enum err e = definition_parse(
             slice_of((const char *)row->text, row->len), "built in", row->code != NULL, &definition, &why);
         if (e != OK) {
-            fprintf(stderr, "destinations/%s: %s: %s\n", row->name, why.path, why.text);
+            fprintf(stderr, "%s: %s: %s\n", row->name, why.path, why.text);
         }
         ASSERT(e == OK);
         if (row->code != NULL) {
@@ -71,15 +73,50 @@ static void load_embedded(void) {
 }
 
 const struct destination_type *const *destination_list(size_t *ret_count) {
-    pthread_once(&catalog.once, load_embedded);
-    *ret_count = catalog.count;
-    return catalog.list;
+    pthread_once(&catalog_once, load_embedded);
+    *ret_count = destinations.count;
+    return destinations.list;
 }
 
 const struct destination_type *destination_find(struct slice type) {
-    pthread_once(&catalog.once, load_embedded);
-    size_t at = place_of(type);
-    return at < catalog.count && slice_eq(catalog.list[at]->type, type) ? catalog.list[at] : NULL;
+    pthread_once(&catalog_once, load_embedded);
+    size_t at = place_of(&destinations, type);
+    return at < destinations.count && slice_eq(destinations.list[at]->type, type) ? destinations.list[at] : NULL;
+}
+
+const struct destination_type *const *destination_source_list(size_t *ret_count) {
+    pthread_once(&catalog_once, load_embedded);
+    *ret_count = sources.count;
+    return sources.list;
+}
+
+/* Letters and digits alone count. */
+static bool same_name(struct slice a, struct slice b) {
+    size_t i = 0, k = 0;
+    for (;;) {
+        while (i < a.len && !isalnum((unsigned char)a.ptr[i])) {
+            i++;
+        }
+        while (k < b.len && !isalnum((unsigned char)b.ptr[k])) {
+            k++;
+        }
+        if (i == a.len || k == b.len) {
+            return i == a.len && k == b.len;
+        }
+        if (tolower((unsigned char)a.ptr[i++]) != tolower((unsigned char)b.ptr[k++])) {
+            return false;
+        }
+    }
+}
+
+const struct destination_type *destination_source_find(struct slice name) {
+    pthread_once(&catalog_once, load_embedded);
+    for (size_t i = 0; i < sources.count; i++) {
+        if (same_name(sources.list[i]->type, name) || same_name(sources.list[i]->label, name)) {
+            return sources.list[i];
+        }
+    }
+    return NULL;
 }
 
 const char *destination_kind_name(enum destination_kind kind) {
@@ -98,7 +135,7 @@ enum err destination_load(const char *folder, const struct destination_type **re
         return err_why(ERR_RANGE, why, folder, "the path is too long");
     }
     snprintf(code, sizeof code, "%s/transform.js", folder);
-    pthread_once(&catalog.once, load_embedded);
+    pthread_once(&catalog_once, load_embedded);
     struct arena arena;
     struct slice text;
     struct definition *definition = NULL;

@@ -96,6 +96,9 @@ const struct http_header *destination_headers_read(
 /* 2xx delivered; 298, 299 filtered; 408 425 5xx retry; 429 throttled; 401 403 auth; the rest dead. */
 enum destination_outcome destination_outcome_by_status(int status);
 
+/* The code as a version for the workers, borrowed: it lives as long as the definition. Not for kinds without code. */
+struct transform_version *destination_code_version(const struct destination_type *type, struct transform *transform);
+
 /* Compiles the code in a worker. ERR_INVALID: why->path is "file:line:column", why->text the error, the line of code
  * and a caret below it. OK at once for kinds without code. thread: any but a loop's; blocks. */
 MUST enum err destination_code_check(

@@ -26,6 +26,7 @@ struct code {
     struct code_module main;
     const struct code_module *libraries;
     size_t library_count;
+    bool is_webhook;                             /* a source's */
     _Atomic unsigned can;                        /* CODE_…: what it exports; 0 until it has run once */
     _Atomic(struct transform_version *) version; /* NULL until it is first wanted */
 };

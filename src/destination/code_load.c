@@ -64,9 +64,9 @@ static struct code_module *own_libraries(struct arena *arena, size_t more) {
 }
 
 void code_attach_embedded(struct definition *d, const char *name, struct slice text) {
-    const struct code_module main = {
-        SLICE("transform"), text, arena_printf(&d->arena, "destinations/%s/transform.js", name)};
+    const struct code_module main = {SLICE("transform"), text, arena_printf(&d->arena, "%s/transform.js", name)};
     d->code = code_new(&main, own_libraries(&d->arena, 0), destination_library_count);
+    d->code->is_webhook = d->type.webhook != NULL;
 }
 
 /* ---- a folder's ---- */
@@ -125,6 +125,7 @@ enum err code_attach_folder(struct definition *d, const char *folder, struct err
     }
     if (e == OK) {
         d->code = code_new(&main, libraries, count);
+        d->code->is_webhook = d->type.webhook != NULL;
     }
     return e;
 }

@@ -89,7 +89,7 @@ static struct transform_version *make(const struct code *code, struct transform 
     }
     const struct transform_code whole = {.kind = TRANSFORM_KIND_DESTINATION,
         .name = SLICE("sluice:prelude"),
-        .code = slice_cstr(asset_prelude_js),
+        .code = slice_cstr(code->is_webhook ? asset_prelude_webhook_js : asset_prelude_js),
         .language = 1,
         .libraries = libraries,
         .library_count = count};
@@ -110,6 +110,10 @@ struct transform_version *code_compiled(struct code *code, struct transform *tra
     }
     transform_version_release(made); /* another thread was first */
     return version;
+}
+
+struct transform_version *destination_code_version(const struct destination_type *type, struct transform *transform) {
+    return code_compiled(type->definition->code, transform);
 }
 
 enum err destination_code_check(struct transform *transform, const struct destination_type *type, struct errinfo *why) {

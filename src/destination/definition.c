@@ -130,6 +130,7 @@ enum part {
     PART_DELIVERY,
     PART_RESPONSES,
     PART_CODE,
+    PART_WEBHOOK,
     PART_COUNT
 };
 
@@ -148,6 +149,7 @@ static const struct schema_key parts[PART_COUNT] = {
     [PART_RESPONSES] = {"responses", SCHEMA_LIST, false},
     [PART_TABLES] = {"tables", SCHEMA_OBJECT, false},
     [PART_CODE] = {"code", SCHEMA_OBJECT, false},
+    [PART_WEBHOOK] = {"webhook", SCHEMA_OBJECT, false},
 };
 
 static enum err read_part(struct compiler *c, enum part part, uint32_t node, struct definition *d) {
@@ -181,6 +183,8 @@ static enum err read_part(struct compiler *c, enum part part, uint32_t node, str
         return plan_check_tables(c);
     case PART_CODE:
         return definition_code(c->s, node, d);
+    case PART_WEBHOOK:
+        return definition_webhook(c->s, node, d);
     default:
         return OK;
     }
@@ -200,6 +204,10 @@ static enum err read_kind(struct schema *s, const uint32_t *at, bool has_code, s
     }
     if (at[PART_CODE] != JSON_ABSENT && !has_code) {
         return schema_fail(s, at[PART_CODE], "\"code\" is for a folder with a transform.js");
+    }
+    if (at[PART_WEBHOOK] != JSON_ABSENT && (!has_code || tables)) {
+        return schema_fail(
+            s, at[PART_WEBHOOK], "\"webhook\" is for a source: a folder with a transform.js, without \"delivery\"");
     }
     if (type->kind == DESTINATION_TABLES && !tables) {
         return schema_fail(s, 0, "\"delivery\" is missing");

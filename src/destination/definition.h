@@ -138,6 +138,8 @@ struct destination_settings {
 /* A config that an event has filled: what still looks like {{ … }} is an ordinary text. As destination_open else. */
 MUST enum err settings_open_filled(const struct destination_type *type, struct slice config, struct json_parser *parser,
     struct arena *arena, const struct destination_settings **ret_settings, struct errinfo *why);
+/* definition_webhook.c: of a source */
+MUST enum err definition_webhook(struct schema *s, uint32_t node, struct definition *d);
 /* settings_code.c: code_config and headers of a DESTINATION_CODE. */
 void settings_prepare_code(struct destination_settings *settings, struct arena *arena);
 

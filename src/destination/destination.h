@@ -61,6 +61,27 @@ struct destination_batching { /* events 0 = one event, one request */
     int64_t time_ms;
 };
 
+/* ---- definitions of sources/: what a vendor's webhook is ---- */
+
+enum destination_webhook_body { WEBHOOK_BODY_JSON = 1, WEBHOOK_BODY_FORM = 2, WEBHOOK_BODY_QUERY = 4 };
+enum destination_algorithm { SIGNATURE_EQUAL, SIGNATURE_HMAC_SHA256, SIGNATURE_HMAC_SHA1 };
+
+/* A header that proves who sent. */
+struct destination_signature {
+    struct slice header, prefix;
+    struct slice content; /* what is signed, with ${body} and ${header.Name} */
+    struct slice secret;  /* the key of its setting */
+    enum destination_algorithm algorithm;
+    bool is_base64; /* else hex */
+};
+
+struct destination_webhook {
+    unsigned bodies; /* enum destination_webhook_body, as bits */
+    bool takes_get;  /* a GET carries an event; else it is only answered */
+    const struct destination_signature *signatures;
+    size_t signature_count;
+};
+
 struct definition; /* what it compiles to */
 
 /* `struct destination` is a configured one (model/workspace.h); this is what it is configured from. */
@@ -76,6 +97,7 @@ struct destination_type {
     size_t setting_count;
     struct destination_limits limits;
     struct destination_batching batching;
+    const struct destination_webhook *webhook; /* NULL: a destination; else a source */
     const struct definition *definition;
 };
 
@@ -93,6 +115,10 @@ MUST enum err destination_load(const char *folder, const struct destination_type
 const struct destination_type *const *destination_list(size_t *ret_count);
 /* NULL: no such type. */
 const struct destination_type *destination_find(struct slice type);
+/* The same of sources. They are found by the name that a workspace has for their definition: case, blanks and
+ * punctuation do not count ("Customer.io"). */
+const struct destination_type *const *destination_source_list(size_t *ret_count);
+const struct destination_type *destination_source_find(struct slice name);
 
 /* ---- settings ---- */
 
@@ -103,6 +129,12 @@ struct destination_settings;
  * left alone: core has settings of its own, and configs carry settings of SDKs. */
 MUST enum err destination_open(const struct destination_type *type, struct slice config, struct json_parser *parser,
     struct arena *arena, const struct destination_settings **ret_settings, struct errinfo *why);
+
+/* The text of a setting; "" when it has none. */
+struct slice destination_setting_text(
+    const struct destination_settings *settings, struct slice key, struct arena *arena);
+/* As JSON for the code: without the secrets that it does not need. Only for DESTINATION_CODE. */
+struct slice destination_settings_config(const struct destination_settings *settings);
 
 /* ---- requests ---- */
 

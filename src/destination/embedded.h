@@ -1,12 +1,12 @@
-/* The definitions that are part of the binary, and their code: written by tools/embed from destinations/, one row each.
- * Private to destination/. */
+/* The definitions that are part of the binary, and their code: written by tools/embed from destinations/ and sources/,
+ * one row each. Private to destination/. */
 #ifndef SLUICE_DESTINATION_EMBEDDED_H
 #define SLUICE_DESTINATION_EMBEDDED_H
 
 #include <stddef.h>
 
 struct destination_embedded {
-    const char *name; /* of the folder */
+    const char *name; /* of the folder: "destinations/slack" */
     const unsigned char *text;
     size_t len;
     const unsigned char *code; /* transform.js; NULL = there is none */

@@ -258,3 +258,18 @@ enum err settings_open_filled(const struct destination_type *type, struct slice 
     struct opening o = {.d = type->definition, .arena = arena, .why = why, .filled = true};
     return open_settings(&o, config, parser, ret_settings);
 }
+
+struct slice destination_setting_text(
+    const struct destination_settings *settings, struct slice key, struct arena *arena) {
+    const struct destination_type *type = &settings->definition->type;
+    for (size_t i = 0; i < type->setting_count; i++) {
+        if (slice_eq(type->settings[i].key, key) && value_is_text(&settings->values[i])) {
+            return value_text(&settings->values[i], arena);
+        }
+    }
+    return SLICE("");
+}
+
+struct slice destination_settings_config(const struct destination_settings *settings) {
+    return settings->code_config;
+}
