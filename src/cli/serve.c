@@ -22,8 +22,8 @@
 #include "cli/serve_watch.h"
 #include "control/control.h"
 #include "delivery/user_code_set.h"
-#include "json/json_write.h"
 #include "source/source.h"
+#include "json/json_write.h"
 
 struct server {
     const struct args *args;
