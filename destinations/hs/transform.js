@@ -62,8 +62,9 @@ function lookupOf(event, { config }) {
 // The one contact's id; undefined: there is none
 async function findContact({ property, value }, call) {
     const { account, events } = call;
-    const values = events.filter(({ message }) => typeOf(message) === 'identify' && !isMapped(message))
-        .map((event) => lookupOf(event, call)).filter((other) => other?.property === property).map((other) => other.value);
+    const contacts = events.filter(({ message }) => typeOf(message) === 'identify' && !isMapped(message));
+    const lookups = contacts.map((event) => lookupOf(event, call)).filter((other) => other?.property === property);
+    const values = lookups.map((other) => other.value);
     const ids = values.length > 1 ? await account.findAmong(CONTACTS, property, values, value)
         : await account.findOne(CONTACTS, property, value);
     if (ids.length > 1) {
