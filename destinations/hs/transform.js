@@ -289,9 +289,7 @@ function inputsOfError(error, inputs) {
 
 const describe = (error) => [error.category, error.message].filter(Boolean).join(': ');
 
-// Several events failed together: each is tried by itself, for HubSpot refuses whole batches for one record.
-const together = (request, text) => ({ outcome: request.events.length > 1 ? 'retry' : 'dead', text });
-
+// An error that names no input is one of the whole batch.
 function judgeRecords(body, request, inputs) {
     const errors = body.errors ?? [];
     if (errors.length === 0) {
@@ -302,7 +300,7 @@ function judgeRecords(body, request, inputs) {
     for (const error of errors) {
         const places = inputsOfError(error, inputs);
         if (places.length === 0) {
-            return together(request, describe(error));
+            return { outcome: 'dead', text: describe(error) };
         }
         places.forEach((place) => texts.set(place, describe(error)));
     }
@@ -310,17 +308,15 @@ function judgeRecords(body, request, inputs) {
     return at.map((place) => (texts.has(place) ? { outcome: 'dead', text: texts.get(place) } : 'delivered'));
 }
 
-const BY_STATUS = new Set([401, 403, 408, 423, 429, 477]);
-
-export function outcome(response, request) {
-    const { status, body } = response;
+// A batch that is refused as a whole for one of its records is dead by its status: core sends its events again in
+// smaller batches, and only what fails alone is dead for good.
+export function outcome({ status, body }, request) {
     const inputs = inputsOf(request.json);
     if (status >= 200 && status < 300) {
         return inputs && body?.constructor === Object ? judgeRecords(body, request, inputs) : undefined;
     }
-    if (status === 409 && request.url.endsWith('/batch/create')) {
+    if (status === 409 && request.events.length === 1 && request.url.endsWith('/batch/create')) {
         return { outcome: 'retry', text: 'the record was made meanwhile: it will be found and updated' };
     }
-    const refused = status >= 400 && status < 500 && !BY_STATUS.has(status);
-    return refused ? together(request, body?.message ?? `HubSpot answers ${status}`) : undefined;
+    return undefined;
 }
