@@ -1,12 +1,13 @@
-/* Answers to lookups, kept in memory: a fixed number of places, of which each key has a few; the oldest goes.
+/* Answers to lookups, kept in memory: a fixed number of places, of which each key has a few; the oldest goes. When they
+ * would hold more than TOTAL_MAX all go: a vendor's list of fields is some 100 KB, and there are few of them.
  *
- * thread: any; the lock is held for a copy at most. */
+ * thread: any; the lock is held for a copy, or while all are freed. */
 #include <pthread.h>
 
 #include "base/clock.h"
 #include "destination/code_internal.h"
 
-enum { PLACES = 4096, WAYS = 4, ANSWER_MAX = 64 << 10 };
+enum { PLACES = 4096, WAYS = 4, ANSWER_MAX = 2 << 20, TOTAL_MAX = 64 << 20 };
 
 struct place {
     struct hash128 key;
@@ -18,6 +19,7 @@ struct place {
 static struct {
     pthread_mutex_t lock;
     struct place *places; /* made at the first put, kept for the life of the program */
+    size_t total;         /* bytes of all texts */
 } cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static struct place *ways_of(struct hash128 key) {
@@ -39,6 +41,15 @@ struct slice code_cache_get(struct hash128 key, struct arena *arena) {
     return found;
 }
 
+/* With the lock held. */
+static void drop_all(void) {
+    for (size_t i = 0; i < PLACES; i++) {
+        mem_free(cache.places[i].text);
+        cache.places[i] = (struct place){.until_ms = 0};
+    }
+    cache.total = 0;
+}
+
 void code_cache_put(struct hash128 key, struct slice answer, int64_t ttl_ms) {
     if (answer.len > ANSWER_MAX) {
         return;
@@ -47,6 +58,9 @@ void code_cache_put(struct hash128 key, struct slice answer, int64_t ttl_ms) {
     memcpy(text, answer.ptr, answer.len);
     pthread_mutex_lock(&cache.lock);
     cache.places = cache.places != NULL ? cache.places : mem_alloc(PLACES * sizeof *cache.places);
+    if (cache.total + answer.len > TOTAL_MAX) {
+        drop_all();
+    }
     struct place *ways = ways_of(key);
     struct place *oldest = &ways[0];
     for (size_t i = 0; i < WAYS; i++) {
@@ -59,6 +73,7 @@ void code_cache_put(struct hash128 key, struct slice answer, int64_t ttl_ms) {
         }
     }
     char *old = oldest->text;
+    cache.total = cache.total - oldest->len + answer.len;
     *oldest = (struct place){key, clock_ms() + ttl_ms, text, answer.len};
     pthread_mutex_unlock(&cache.lock);
     mem_free(old);
