@@ -43,10 +43,12 @@ const caller = (config, ctx) => async (path, json) => {
 
 // ---- who ----
 
+// The id of a row of reverse ETL whose identifier is this field.
+const rowId = (message, field) => externalIds(message).find((one) => one?.identifierType === field)?.id;
+
 function externalIdOf(message) {
     if (isMapped(message)) {
-        const mapped = externalIds(message).find(({ identifierType }) => identifierType === 'external_id');
-        return mapped?.id || message.userId;
+        return rowId(message, 'external_id') || message.userId;
     }
     return externalId(message, 'brazeExternalId') || message.userId;
 }
@@ -67,8 +69,7 @@ function userOf(message) {
 
 // Without external id and alias, Braze takes what the profile itself has: braze_id, then email, then phone.
 function otherIdentity(message, attributes) {
-    const mapped = externalIds(message).find(({ identifierType }) => identifierType === 'braze_id');
-    const found = { braze_id: mapped?.id, email: attributes.email, phone: attributes.phone };
+    const found = { braze_id: rowId(message, 'braze_id'), email: attributes.email, phone: attributes.phone };
     const name = Object.keys(found).find((key) => found[key]);
     if (!name) {
         throw new Dead('Braze needs a userId, an anonymousId, an alias, an e-mail address or a phone number');
