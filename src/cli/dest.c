@@ -178,6 +178,10 @@ static void show_lines(struct buf *out, const struct destination_type *type) {
     }
 }
 
+void dest_show(const struct destination_type *type, bool as_json, struct buf *out) {
+    (as_json ? show_json : show_lines)(out, type);
+}
+
 static int show(const struct args *args) {
     if (args->positional_count != 2) {
         fprintf(stderr, "sluice: dest show TYPE\n");
@@ -190,7 +194,7 @@ static int show(const struct args *args) {
     }
     struct buf out;
     buf_init(&out, 0);
-    (args_has(args, OPTION_JSON) ? show_json : show_lines)(&out, type);
+    dest_show(type, args_has(args, OPTION_JSON), &out);
     (void)show_flush(&out); /* nobody reads: nothing to do about it */
     buf_fini(&out);
     return EXIT_OK;

@@ -13,6 +13,11 @@
 /* A whole file ("-" is standard input) with JSON_PADDING bytes behind it, in `arena`. */
 MUST enum err dest_read(const char *file, struct arena *arena, struct slice *ret_text, struct errinfo *why);
 
+/* ---- dest.c ---- */
+
+/* What a definition says of its settings, for people or as JSON. */
+void dest_show(const struct destination_type *type, bool as_json, struct buf *out);
+
 /* ---- dest_try.c ---- */
 
 struct dest_item {

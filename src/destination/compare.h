@@ -1,4 +1,4 @@
-/* Two JSON documents as structures. Private to destination/. */
+/* Two JSON documents as structures. Of destination/ and of source/, whose cases are compared in the same way. */
 #ifndef SLUICE_DESTINATION_COMPARE_H
 #define SLUICE_DESTINATION_COMPARE_H
 

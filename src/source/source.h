@@ -12,6 +12,7 @@
 #include "destination/destination.h"
 #include "gateway/gateway.h"
 #include "transform/transform.h"
+#include "json/json_write.h"
 
 /* ---- one webhook ---- */
 
@@ -45,6 +46,31 @@ struct source_run {
 };
 
 void source_run(struct source_run *run);
+
+/* ---- questions: the command line, cases ---- */
+
+struct source_seat {
+    struct transform *transform;
+    struct json_parser *parser;
+    struct arena *arena;
+    struct loop *loop; /* not running: it is run until the answer is there */
+};
+
+/* Asks the code of `type` what a webhook becomes. The question is the object at `node`: {"config", "request":
+ * {"method", "url", "headers": {name: text or texts}, "body": text, or "json": any}, "now", "uuids"}. Written:
+ * {"events": […]},
+ * {"answer": {"type", "body"}}, both, or {"refused": text}. ERR_INVALID: the question is none; others: no worker. */
+MUST enum err source_ask(const struct source_seat *seat, const struct destination_type *type,
+    const struct json_doc *doc, uint32_t node, struct json_writer *w, struct errinfo *why);
+
+struct source_case {
+    struct slice why; /* what it shows */
+    bool passed;
+    struct slice text; /* the first difference, when not */
+};
+/* One file of cases/: a question with "why" and "expect", which is the answer (of a refusal `true` will do). */
+MUST enum err source_case_run(const struct source_seat *seat, const struct destination_type *type, struct slice text,
+    struct source_case *ret_case, struct errinfo *why);
 
 /* For gateway_deps.webhook; ctx is a struct transform. thread: the gateway's loops. */
 void source_on_webhook(void *ctx, struct gateway_webhook *webhook);
