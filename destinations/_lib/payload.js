@@ -62,9 +62,10 @@ export function isoOfSeconds(seconds) {
     return typeof seconds === 'number' && Math.abs(seconds) < 8.64e12 ? new Date(seconds * 1000).toISOString() : undefined;
 }
 
-// A time in whatever form Date reads, as ISO 8601
+// A time as ISO 8601; "2022-04-19 03:33:50 +00:00" is understood too.
 export function isoOf(text) {
-    const ms = typeof text === 'string' || typeof text === 'number' ? Date.parse(text) : NaN;
+    const tidy = typeof text === 'string' ? text.replace(/^(\d{4}-\d\d-\d\d) (\d\d:\d\d:[\d.]+) ?(.*)$/, '$1T$2$3') : text;
+    const ms = typeof tidy === 'string' || typeof tidy === 'number' ? new Date(tidy).getTime() : NaN;
     return Number.isNaN(ms) ? undefined : new Date(ms).toISOString();
 }
 
