@@ -22,6 +22,7 @@
     const toText = Object.prototype.toString;
     const split = String.prototype.split;
     const slice = String.prototype.slice;
+    const functionText = Function.prototype.toString;
     const lastIndexOf = String.prototype.lastIndexOf;
     const startsWith = String.prototype.startsWith;
     const { TypeError: TypeErrorOf } = globalThis;
@@ -38,6 +39,7 @@
 
     let call = null; // the batch being worked on
     const modules = [];
+    let symbols = false; // the code may make some
     let kind = 'transformation'; // script (a function transform), destination
 
     // ---- errors as text ----
@@ -135,41 +137,33 @@
         return undefined;
     }
 
-    // An event that came out; or an error, when it holds what cannot go on.
+    // An event that came out. What it holds is looked at when it is written.
     function output(input, value) {
-        let odd;
-        try {
-            odd = uncopyable(value, WALK_DEPTH);
-            if (odd === TOO_DEEP) {
-                stringify(value); // says it if it is a cycle
-            }
-        } catch (error) {
-            fail(input, describe(error), 'json');
-            return;
-        }
-        if (odd === TOO_DEEP) {
-            fail(input, `Error: the returned event is nested more than ${WALK_DEPTH} levels deep`, 'json');
-        } else if (odd !== undefined) {
-            fail(input, apply(slice, `Error: ${StringOf(odd)} could not be cloned.`, [0, ERROR_CHARS]), 'clone');
-        } else {
-            row(input, 0, value, null);
-        }
+        row(input, 0, value, null);
     }
 
     function errorText(input, text, cause) {
         return `[${input},1,${stringify(text)},"${cause}"]`;
     }
 
-    // One row as text, whatever its value does while it is written.
+    // One row as text, whatever its value does while it is written; or an error, when it holds what cannot go on.
     function linkText({ input, kind, value, cause }) {
         if (kind !== 0) {
             return kind === 1 ? errorText(input, value, cause) : `[${input},${kind},null]`;
         }
         let text;
+        let found;
         try {
-            text = stringify(value);
+            found = uncopyable(value, WALK_DEPTH);
+            text = found === undefined || found === TOO_DEEP ? stringify(value) : ''; // which says it if it is a cycle
         } catch (error) {
             return errorText(input, describe(error), 'json');
+        }
+        if (found === TOO_DEEP) {
+            return errorText(input, `Error: the returned event is nested more than ${WALK_DEPTH} levels deep`, 'json');
+        }
+        if (found !== undefined) {
+            return errorText(input, apply(slice, `Error: ${StringOf(found)} could not be cloned.`, [0, ERROR_CHARS]), 'clone');
         }
         if (typeof text !== 'string' || text[0] !== '{') {
             return errorText(input, 'Error: the returned event has no JSON text', 'json');
@@ -181,15 +175,29 @@
         return `[${input},0,${text}]`;
     }
 
-    // All rows at once; null: one by one, because one cannot be written or all of them are long
+    // A function in what is written is left out by JSON without a word. This hears of it, at no cost for what holds none.
+    let odd = false;
+    Object.defineProperty(Function.prototype, 'toJSON', {
+        value() {
+            odd = true;
+            return undefined;
+        },
+        writable: true,
+        enumerable: false,
+        configurable: true,
+    });
+
+    // All rows at once; null: one by one, because one cannot be written or all of them are long. An event that is nested
+    // too deeply for the server is told from the others there.
     function rowsAtOnce() {
         const list = [];
+        odd = symbols;
         for (let link = call.first, i = 0; link !== null; link = link.next, i += 1) {
             list[i] = link.kind === 1 ? [link.input, 1, link.value, link.cause] : [link.input, link.kind, link.value];
         }
         try {
             const text = stringify(list);
-            return text.length <= call.limit ? text : null;
+            return text.length <= call.limit && !odd ? text : null;
         } catch (_) {
             return null;
         }
@@ -429,7 +437,7 @@
             const keys = ownKeys(object);
             const values = keys.map((key) => getOwnPropertyDescriptor(object, key).value);
             // a plain function (a method): nobody looks at what hangs on it
-            if (typeof object === 'object' || keys.includes('prototype')) {
+            if (typeof object === 'object' || keys.includes('prototype') || object === Function.prototype) {
                 found.push([object, getPrototypeOf(object), keys, values]);
                 add(getPrototypeOf(object));
                 values.forEach((value, i) => (keys[i] === 'prototype' || typeof value === 'object' ? add(value) : undefined));
@@ -637,6 +645,7 @@
         // imports: JSON, indexes of modules defined before; what: of the version
         define(factory, imports, what) {
             modules.push({ factory, imports: parse(imports) });
+            symbols = symbols || functionText.call(factory).includes('Symbol');
             kind = what;
             if (kind === 'script') {
                 globalThis.metadata = metadata;
