@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/show.h"
+#include "destination/case.h"
 
 enum { ARENA_CHUNK = 65536, PATH_SIZE = 4400 };
 
@@ -214,6 +215,7 @@ static int list(const struct args *args) {
 struct tally {
     unsigned passed, failed;
     struct json_parser *parser;
+    struct dest_seat seat;
 };
 
 static void run_case(struct tally *tally, const struct destination_type *type, const char *file) {
@@ -224,7 +226,11 @@ static void run_case(struct tally *tally, const struct destination_type *type, c
     arena_init(&arena, ARENA_CHUNK, 0);
     enum err e = dest_read(file, &arena, &text, &why);
     if (e == OK) {
-        e = destination_case_run(type, text, tally->parser, &arena, &result, &why);
+        bool code = type->kind == DESTINATION_CODE;
+        const struct destination_case_seat seat = {.parser = tally->parser,
+            .transform = code ? dest_seat_transform(&tally->seat) : NULL,
+            .loop = tally->seat.loop};
+        e = destination_case_run(type, text, &seat, &arena, &result, &why);
     }
     if (e != OK) {
         printf("FAIL %s: %s: %s\n", file, why.path, why.text);
@@ -243,19 +249,29 @@ static int is_case(const struct dirent *entry) {
     return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0;
 }
 
-/* A definition in C or JavaScript says only what its settings are: its cases are its own tests' business. */
+/* Its code compiles; a definition without code has none that does not. */
+static enum err load_folder(
+    struct tally *tally, const char *folder, const struct destination_type **ret_type, struct errinfo *why) {
+    enum err e = destination_load(folder, ret_type, why);
+    if (e == OK && (*ret_type)->kind == DESTINATION_CODE) {
+        e = destination_code_check(dest_seat_transform(&tally->seat), *ret_type, why);
+    }
+    return e;
+}
+
+/* A definition in C says only what its settings are: its cases are its own tests' business. */
 static void test_folder(struct tally *tally, const char *folder) {
     char file[PATH_SIZE];
     struct errinfo why = {.at = 0};
     struct dirent **entries = NULL;
     const struct destination_type *type = NULL;
-    if (destination_load(folder, &type, &why) != OK) {
+    if (load_folder(tally, folder, &type, &why) != OK) {
         printf("FAIL %s: %s\n", why.path, why.text);
         tally->failed++;
         return;
     }
     snprintf(file, sizeof file, "%.4000s/cases", folder);
-    int count = type->kind == DESTINATION_TABLES ? scandir(file, &entries, is_case, alphasort) : 0;
+    int count = type->kind != DESTINATION_NATIVE ? scandir(file, &entries, is_case, alphasort) : 0;
     for (int i = 0; i < count; i++) {
         snprintf(file, sizeof file, "%.4000s/cases/%.255s", folder, entries[i]->d_name);
         run_case(tally, type, file);
@@ -268,11 +284,13 @@ static void test_folder(struct tally *tally, const char *folder) {
     }
 }
 
-static int test(const struct args *args) {
+static int test(const struct args *args, const struct conf *conf) {
     struct tally tally = {.parser = json_parser_new(DEST_DEPTH)};
+    dest_seat_init(&tally.seat, conf);
     for (int i = 1; i < args->positional_count; i++) {
         test_folder(&tally, args->positional[i]);
     }
+    dest_seat_fini(&tally.seat);
     json_parser_free(tally.parser);
     if (args->positional_count == 1) {
         fprintf(stderr, "sluice: dest test DIR...: folders with a definition.json and cases/\n");
@@ -293,7 +311,7 @@ static int with_conf(const struct args *args, const struct conf *conf) {
         return show(args);
     }
     if (slice_eq(word, SLICE("test"))) {
-        return test(args);
+        return test(args, conf);
     }
     if (slice_eq(word, SLICE("try"))) {
         return dest_try(args, conf);

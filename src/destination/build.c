@@ -223,10 +223,14 @@ static void write_request(const struct destination_request *request, struct json
         json_write_string(w, request->headers[i].value);
     }
     json_write_end(w);
-    if (request->body_kind == BODY_FORM) {
-        json_put_string(w, "body", request->body);
+    struct slice body = request->plain.ptr != NULL ? request->plain : request->body;
+    if (request->body_kind == BODY_JSON || request->body_kind == BODY_EVENT) {
+        json_put_raw(w, "body", body);
     } else if (request->body_kind != BODY_NONE) {
-        json_put_raw(w, "body", request->body);
+        json_put_string(w, "body", body);
+    }
+    if (request->gzip) {
+        json_put_bool(w, "gzip", true);
     }
     json_write_key(w, SLICE("events"));
     json_write_array(w);

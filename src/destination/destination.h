@@ -229,16 +229,6 @@ const char *destination_outcome_name(enum destination_outcome outcome);
 enum destination_outcome destination_answer(const struct destination_settings *settings, int status, struct slice body,
     struct json_parser *parser, struct arena *arena);
 
-/* ---- cases ---- */
-
-struct destination_case {
-    struct slice why; /* what it shows */
-    bool passed;
-    struct slice text; /* the first difference, when not */
-};
-/* One file of cases/: config, events, expect, answers; see docs/destinations.md. ERR_INVALID…: the file is no case. */
-MUST enum err destination_case_run(const struct destination_type *type, struct slice text, struct json_parser *parser,
-    struct arena *arena, struct destination_case *ret_case, struct errinfo *why);
 /* {"requests": […], "refused": […]}, as cases expect it. */
 void destination_batch_write(const struct destination_batch *batch, struct json_writer *w);
 

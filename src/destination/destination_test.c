@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "destination/case.h"
 #include "destination/destination_testing.h"
 
 static const char full[] =
@@ -260,7 +261,8 @@ static void answers_are_judged_by_the_first_rule_that_matches(void **state) {
 
 static bool run_case(struct testing *t, const char *text, struct destination_case *result) {
     *result = (struct destination_case){.passed = false};
-    enum err e = destination_case_run(&t->definition->type, slice_cstr(text), t->parser, &t->arena, result, &t->why);
+    const struct destination_case_seat seat = {.parser = t->parser};
+    enum err e = destination_case_run(&t->definition->type, slice_cstr(text), &seat, &t->arena, result, &t->why);
     if (e != OK) {
         fail_msg("%s: %s", t->why.path, t->why.text);
     }
