@@ -6,6 +6,7 @@
 #include "cli/show.h"
 #include "delivery/delivery.h"
 #include "delivery/user_code_set.h"
+#include "destination/code.h"
 #include "model/workspace.h"
 #include "json/json_write.h"
 
@@ -172,11 +173,11 @@ static void report_workspace(struct report *report, const struct conf *conf, con
 static enum err compile(const struct conf *conf, const struct workspace *workspace, struct errinfo *why) {
     static const struct transform_deps deps = {.program = NULL};
     struct user_code_set *set = NULL;
-    if (workspace_info(workspace)->transformation_count == 0) {
-        return OK;
-    }
     struct transform *transform = transform_new(&conf->transform, &deps);
-    enum err e = user_code_open(transform, workspace, &set, why);
+    enum err e = destination_code_check_loaded(transform, why);
+    if (e == OK && workspace_info(workspace)->transformation_count > 0) {
+        e = user_code_open(transform, workspace, &set, why);
+    }
     user_code_close(set);
     transform_free(transform);
     return e;

@@ -94,3 +94,15 @@ enum err conf_data_path(const struct args *args, char *out, size_t size, struct 
     conf_fini(&conf);
     return e;
 }
+
+struct http_client_conf conf_destination_client(const struct conf *conf) {
+    enum { CONNECTIONS = 64, PER_HOST = 16 };
+    return (struct http_client_conf){.connections = CONNECTIONS,
+        .connections_per_host = PER_HOST,
+        .connect_ms = conf->delivery.connect_timeout,
+        .allow_private = conf->delivery.allow_private,
+        .ca_file = conf->delivery.ca_file,
+        .proxy = conf->delivery.proxy,
+        .connect_to = conf->delivery.connect_to,
+        .response_bytes = conf->transform.fetch_bytes};
+}

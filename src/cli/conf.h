@@ -6,6 +6,7 @@
 #include "delivery/delivery_conf.h"
 #include "destination/destination.h"
 #include "gateway/gateway_conf.h"
+#include "http/client.h"
 #include "processor/processor_conf.h"
 #include "store/store_conf.h"
 #include "transform/transform_conf.h"
@@ -50,6 +51,9 @@ void conf_init(struct conf *conf);
 void conf_fini(struct conf *conf);
 /* conf_init, then the file, the environment and the options --data and --workspace. Call conf_fini in any case. */
 MUST enum err conf_load(struct conf *conf, const struct args *args, struct errinfo *why);
+
+/* How code of destinations reaches vendors (ctx.http): as deliveries do. Points into `conf`. */
+struct http_client_conf conf_destination_client(const struct conf *conf);
 
 /* "store.path" as a C string: from --data when it is there (then no file is read), else as conf_load finds it. */
 MUST enum err conf_data_path(const struct args *args, char *out, size_t size, struct errinfo *why);

@@ -183,7 +183,23 @@ void dest_show(const struct destination_type *type, bool as_json, struct buf *ou
     (as_json ? show_json : show_lines)(out, type);
 }
 
-static int show(const struct args *args) {
+/* Its code compiles, or what is wrong with it has been said. */
+static bool check_code(const struct destination_type *type, const struct conf *conf) {
+    struct errinfo why = {.at = 0};
+    struct dest_seat seat;
+    if (type->kind != DESTINATION_CODE) {
+        return true;
+    }
+    dest_seat_init(&seat, conf);
+    enum err e = destination_code_check(dest_seat_transform(&seat), type, &why);
+    dest_seat_fini(&seat);
+    if (e != OK) {
+        fprintf(stderr, "sluice: %s: %s\n", why.path, why.text);
+    }
+    return e == OK;
+}
+
+static int show(const struct args *args, const struct conf *conf) {
     if (args->positional_count != 2) {
         fprintf(stderr, "sluice: dest show TYPE\n");
         return EXIT_USAGE;
@@ -198,7 +214,7 @@ static int show(const struct args *args) {
     dest_show(type, args_has(args, OPTION_JSON), &out);
     (void)show_flush(&out); /* nobody reads: nothing to do about it */
     buf_fini(&out);
-    return EXIT_OK;
+    return check_code(type, conf) ? EXIT_OK : EXIT_NO;
 }
 
 static int list(const struct args *args) {
@@ -308,7 +324,7 @@ static int with_conf(const struct args *args, const struct conf *conf) {
         return list(args);
     }
     if (slice_eq(word, SLICE("show"))) {
-        return show(args);
+        return show(args, conf);
     }
     if (slice_eq(word, SLICE("test"))) {
         return test(args, conf);

@@ -31,7 +31,22 @@ struct dest_item {
 /* By a kind that asks no worker. */
 MUST enum err dest_make_request(struct dest_item *item, struct errinfo *why);
 void dest_write_request(const struct kind_request *request, struct json_writer *w);
+/* As it goes over the wire, without what the client adds. */
+void dest_print_request(const struct kind_request *request);
+
+struct dest_answer { /* of a vendor; status 0: none came */
+    int status;
+    const struct http_header *headers;
+    size_t header_count;
+    struct slice body;
+};
+/* Sends it, prints the answer or why there is none (false). */
+bool dest_send(
+    const struct conf *conf, const struct kind_request *request, struct arena *arena, struct dest_answer *ret_answer);
 int dest_try(const struct args *args, const struct conf *conf);
+/* dest_try_code.c: of a destination whose code makes the requests */
+int dest_try_code(const struct args *args, const struct conf *conf, const struct dest_item *item,
+    const struct destination_type *type);
 
 /* ---- dest_run.c ---- */
 

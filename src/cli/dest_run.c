@@ -38,8 +38,8 @@ void dest_seat_init(struct dest_seat *seat, const struct conf *conf) {
 }
 
 struct transform *dest_seat_transform(struct dest_seat *seat) {
-    static const struct transform_deps deps = {.program = NULL};
     if (seat->transform == NULL) {
+        const struct transform_deps deps = {.requests = conf_destination_client(seat->conf)};
         seat->transform = transform_new(&seat->conf->transform, &deps);
     }
     return seat->transform;

@@ -1,4 +1,5 @@
-/* sluice dest try: one event to its requests, by the kinds that delivery uses. */
+/* sluice dest try: one event to its requests, by the kinds that delivery uses; of a destination with code also what its
+ * answers mean. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -59,7 +60,7 @@ void dest_write_request(const struct kind_request *request, struct json_writer *
 /* ---- try ---- */
 
 /* As it goes over the wire, without what the client adds. */
-static void print_request(const struct kind_request *request) {
+void dest_print_request(const struct kind_request *request) {
     printf("%s %.*s\n", http_method_name(request->method), SLICE_ARG(request->url));
     for (size_t i = 0; i < request->header_count; i++) {
         printf("%.*s: %.*s\n", SLICE_ARG(request->headers[i].name), SLICE_ARG(request->headers[i].value));
@@ -72,8 +73,21 @@ static void print_request(const struct kind_request *request) {
 struct trial {
     struct http_call call;
     struct loop *loop;
-    bool taken;
+    struct arena *arena;
+    struct dest_answer *answer;
 };
+
+static void keep_answer(const struct http_result *result, struct arena *arena, struct dest_answer *answer) {
+    struct http_header *headers = ARENA_ARRAY(arena, struct http_header, result->header_count + 1);
+    for (size_t i = 0; i < result->header_count; i++) {
+        headers[i] =
+            (struct http_header){arena_dup(arena, result->headers[i].name), arena_dup(arena, result->headers[i].value)};
+    }
+    *answer = (struct dest_answer){.status = result->status,
+        .headers = headers,
+        .header_count = result->header_count,
+        .body = arena_dup(arena, result->body)};
+}
 
 static void on_done(struct http_call *call, const struct http_result *result) {
     struct trial *trial = CONTAINER_OF(call, struct trial, call);
@@ -81,21 +95,25 @@ static void on_done(struct http_call *call, const struct http_result *result) {
         printf("HTTP %d %s\n\n", result->status, http_status_text(result->status));
         fwrite(result->body.ptr, 1, result->body.len, stdout);
         printf("\n");
-        trial->taken = result->status >= 200 && result->status < 300;
+        keep_answer(result, trial->arena, trial->answer);
     } else {
         fprintf(stderr, "sluice: %s: %s\n", err_text(result->err), result->text);
     }
     loop_stop(trial->loop);
 }
 
-static int send_request(const struct conf *conf, const struct kind_request *request) {
+bool dest_send(
+    const struct conf *conf, const struct kind_request *request, struct arena *arena, struct dest_answer *ret_answer) {
     struct trial trial = {.loop = loop_new("dest"),
+        .arena = arena,
+        .answer = ret_answer,
         .call = {.method = request->method,
             .url = request->url,
             .headers = request->headers,
             .header_count = request->header_count,
             .body = request->body,
             .timeout_ms = conf->delivery.timeout,
+            .want_headers = true,
             .on_done = on_done}};
     struct http_client_conf client_conf = {.connections = 1,
         .connections_per_host = 1,
@@ -103,9 +121,11 @@ static int send_request(const struct conf *conf, const struct kind_request *requ
         .allow_private = conf->delivery.allow_private,
         .ca_file = conf->delivery.ca_file,
         .proxy = conf->delivery.proxy,
+        .connect_to = conf->delivery.connect_to,
         .response_bytes = conf->delivery.response_bytes};
     struct http_client *client = http_client_new(trial.loop, &client_conf);
     struct errinfo why = {.at = 0};
+    *ret_answer = (struct dest_answer){.status = 0};
     enum err e = http_client_send(client, &trial.call, &why);
     if (e == OK) {
         loop_run(trial.loop);
@@ -114,24 +134,15 @@ static int send_request(const struct conf *conf, const struct kind_request *requ
     }
     http_client_free(client);
     loop_free(trial.loop);
-    return trial.taken ? EXIT_OK : EXIT_NO;
+    return ret_answer->status != 0;
 }
 
-static int try_item(const struct args *args, const struct conf *conf, struct dest_item *item) {
-    struct errinfo why = {.at = 0};
-    enum err e = dest_read(args->value[OPTION_SETTINGS], item->arena, &item->config, &why);
-    if (e == OK) {
-        e = dest_read(args->value[OPTION_EVENT], item->arena, &item->event, &why);
-    }
-    if (e == OK) {
-        e = dest_make_request(item, &why);
-    }
-    if (e != OK) {
-        fprintf(stderr, "sluice: %s%s%s\n", why.path, why.path[0] != '\0' ? ": " : "", why.text);
-        return e == ERR_INVALID || e == ERR_UNSUPPORTED ? EXIT_NO : EXIT_CONFIG;
-    }
+static int try_made(const struct args *args, const struct conf *conf, const struct dest_item *item) {
+    struct dest_answer answer;
     if (!args_has(args, OPTION_DRY_RUN)) {
-        return send_request(conf, &item->request);
+        bool taken =
+            dest_send(conf, &item->request, item->arena, &answer) && answer.status >= 200 && answer.status < 300;
+        return taken ? EXIT_OK : EXIT_NO;
     }
     if (args_has(args, OPTION_JSON)) {
         struct buf out;
@@ -143,9 +154,29 @@ static int try_item(const struct args *args, const struct conf *conf, struct des
         (void)show_flush(&out); /* nobody reads: nothing to do about it */
         buf_fini(&out);
     } else {
-        print_request(&item->request);
+        dest_print_request(&item->request);
     }
     return EXIT_OK;
+}
+
+static int try_item(const struct args *args, const struct conf *conf, struct dest_item *item) {
+    struct errinfo why = {.at = 0};
+    enum err e = dest_read(args->value[OPTION_SETTINGS], item->arena, &item->config, &why);
+    if (e == OK) {
+        e = dest_read(args->value[OPTION_EVENT], item->arena, &item->event, &why);
+    }
+    const struct destination_type *type = destination_find(item->type);
+    if (e == OK && type != NULL && type->kind == DESTINATION_CODE) {
+        return dest_try_code(args, conf, item, type);
+    }
+    if (e == OK) {
+        e = dest_make_request(item, &why);
+    }
+    if (e != OK) {
+        fprintf(stderr, "sluice: %s%s%s\n", why.path, why.path[0] != '\0' ? ": " : "", why.text);
+        return e == ERR_INVALID || e == ERR_UNSUPPORTED ? EXIT_NO : EXIT_CONFIG;
+    }
+    return try_made(args, conf, item);
 }
 
 int dest_try(const struct args *args, const struct conf *conf) {

@@ -22,6 +22,7 @@
 #include "cli/serve_watch.h"
 #include "control/control.h"
 #include "delivery/user_code_set.h"
+#include "destination/code.h"
 #include "source/source.h"
 #include "json/json_write.h"
 
@@ -191,7 +192,7 @@ static enum err start_process(struct server *server, struct errinfo *why) {
 }
 
 static enum err start_workspace(struct server *server, struct errinfo *why) {
-    static const struct transform_deps transform_deps = {.program = NULL};
+    const struct transform_deps transform_deps = {.requests = conf_destination_client(&server->conf)};
     struct workspace *first;
     server->exit = EXIT_CONFIG;
     enum err e = destination_load_folder(server->conf.destination.folder, why);
@@ -201,7 +202,8 @@ static enum err start_workspace(struct server *server, struct errinfo *why) {
     }
     server->cell = workspace_cell_new(first);
     server->transform = transform_new(&server->conf.transform, &transform_deps);
-    e = user_code_open(server->transform, first, &server->code, why);
+    e = destination_code_check_loaded(server->transform, why);
+    e = e == OK ? user_code_open(server->transform, first, &server->code, why) : e;
     if (e == OK) {
         server->exit = EXIT_START;
     }

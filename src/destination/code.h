@@ -103,5 +103,7 @@ struct transform_version *destination_code_version(const struct destination_type
  * and a caret below it. OK at once for kinds without code. thread: any but a loop's; blocks. */
 MUST enum err destination_code_check(
     struct transform *transform, const struct destination_type *type, struct errinfo *why);
+/* All that were loaded from a folder; without any, no worker is started. */
+MUST enum err destination_code_check_loaded(struct transform *transform, struct errinfo *why);
 
 #endif

@@ -44,7 +44,7 @@ void ask_drop_all(struct hand *hand) {
         struct ask *ask = hand->asks;
         unlink_ask(ask);
         if (ask->is_open) {
-            http_client_cancel(ask->transform->client, &ask->call);
+            http_client_cancel(ask->client, &ask->call);
             free_ask(ask);
         }
     }

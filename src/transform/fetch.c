@@ -102,10 +102,21 @@ static struct http_client *client_of(struct transform *transform) {
     return transform->client;
 }
 
-static void send_call(struct ask *ask) {
+static struct http_client *requests_of(struct transform *transform) {
+    if (transform->deps.requests.connections == 0) {
+        return client_of(transform);
+    }
+    if (transform->requests == NULL) {
+        transform->requests = http_client_new(transform->loop, &transform->deps.requests);
+    }
+    return transform->requests;
+}
+
+static void send_call(struct ask *ask, struct http_client *client) {
     struct errinfo why = {.at = 0};
     ask->is_open = true;
-    if (http_client_send(client_of(ask->transform), &ask->call, &why) != OK) {
+    ask->client = client;
+    if (http_client_send(client, &ask->call, &why) != OK) {
         ask->is_open = false;
         answer_error(ask, "request failed: ", why.text);
     }
@@ -220,7 +231,7 @@ void fetch_begin(struct ask *ask, const struct json_doc *doc, uint32_t parameter
     } else {
         set_headers(ask, doc, JSON_ABSENT);
     }
-    send_call(ask);
+    send_call(ask, client_of(ask->transform));
 }
 
 void transform_ask_send(struct transform_ask *public, const struct transform_request *request) {
@@ -242,7 +253,7 @@ void transform_ask_send(struct transform_ask *public, const struct transform_req
         .want_headers = true,
         .redirects = REDIRECTS,
         .on_done = on_fetched};
-    send_call(ask);
+    send_call(ask, requests_of(ask->transform));
 }
 
 /* ---- geolocation ---- */
@@ -339,5 +350,5 @@ void geolocation_begin(struct ask *ask, const struct json_doc *doc, uint32_t par
         .timeout_ms = GEOLOCATION_MS,
         .allow_private = true, /* the operator's own setting */
         .on_done = on_located};
-    send_call(ask);
+    send_call(ask, client_of(ask->transform));
 }

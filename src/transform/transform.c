@@ -179,9 +179,12 @@ struct transform *transform_new(const struct transform_conf *conf, const struct 
 
 void transform_maybe_stop(struct transform *transform) {
     if (transform->closing && transform->hands == NULL) {
-        if (transform->client != NULL) {
-            http_client_free(transform->client);
-            transform->client = NULL;
+        struct http_client **clients[] = {&transform->client, &transform->requests};
+        for (size_t i = 0; i < COUNT_OF(clients); i++) {
+            if (*clients[i] != NULL) {
+                http_client_free(*clients[i]);
+                *clients[i] = NULL;
+            }
         }
         loop_stop(transform->loop);
     }

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/loop.h"
-#include "http/http.h"
+#include "http/client.h"
 #include "transform/transform_conf.h"
 
 struct transform;
@@ -29,6 +29,8 @@ struct transform_deps {
     void (*on_ask)(void *ctx, struct transform_ask *ask);
     void *ctx;
     const char *program; /* run as `program worker`; NULL = this one */
+    /* How transform_ask_send connects; connections 0 = as fetch does. Its texts live as long as the transform. */
+    struct http_client_conf requests;
 };
 
 /* What a knob names that can be wrong: the geolocation database. */
@@ -156,8 +158,8 @@ struct transform_ask {
     struct slice parameters; /* JSON: [url, options] [ip] [request] */
 };
 
-/* Sends a request for an ask by the client that fetch has, and answers the ask. Slices live as long as the batch's call
- * or, in `arena`, as the ask. on_answer (NULL allowed) sees the answer first. thread: the transform's. */
+/* Sends a request for an ask by a client of the transform's, and answers the ask. Slices live as long as the batch's
+ * call or, in `arena`, as the ask. on_answer (NULL allowed) sees the answer first. thread: the transform's. */
 struct transform_request {
     enum http_method method;
     struct slice url, body;

@@ -145,7 +145,8 @@ struct ask {
     uint32_t question;
     struct arena arena;
     struct http_call call;
-    bool is_open; /* call is in flight */
+    struct http_client *client; /* of call */
+    bool is_open;               /* call is in flight */
     bool refuse_redirects;
     void (*on_answer)(void *ctx, struct slice json); /* of transform_ask_send */
     void *answer_ctx;
@@ -167,8 +168,9 @@ struct transform {
     struct transform_stat stat;
     struct stat_group stat_group;
     struct json_parser *parser;
-    struct http_client *client; /* NULL until the first fetch */
-    struct geo *geo;            /* NULL until the first geolocation */
+    struct http_client *client;   /* NULL until the first fetch */
+    struct http_client *requests; /* of transform_ask_send; NULL until the first */
+    struct geo *geo;              /* NULL until the first geolocation */
     struct job *queue, **queue_tail;
     size_t queued;
     struct hand *hands;
