@@ -14,7 +14,8 @@ const LEGACY_CONTACTS_PER_BATCH = 1000;
 
 const traitsOf = (message) => ({ ...message.context?.traits, ...message.traits });
 
-const traceOf = (metadata) => String(metadata.jobId ?? metadata.messageId ?? '');
+// What tells the records of a batch apart in HubSpot's errors
+const traceOf = ({ message, metadata }) => String(metadata.jobId ?? metadata.messageId ?? message.messageId ?? '');
 
 const isAssociation = ({ type }) => String(type).toLowerCase() === 'hs-association';
 const associationOf = (message) => externalIds(message).find(isAssociation);
@@ -36,7 +37,7 @@ function write({ account }, action, objectType, input, [property, value]) {
 
 // By a property with unique values: no search is needed
 function upsert(call, event, objectType, [idProperty, value], properties) {
-    const input = { id: String(value), idProperty, objectWriteTraceId: traceOf(event.metadata), properties };
+    const input = { id: String(value), idProperty, objectWriteTraceId: traceOf(event), properties };
     return write(call, 'upsert', objectType, input, [idProperty, value]);
 }
 
