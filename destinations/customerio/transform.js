@@ -1,5 +1,5 @@
-// Customer.io: each event by itself is a request of the track API's first version; batch() gathers the same operations for
-// its second version, which takes people, devices, groups and merges in one body.
+// Customer.io: each event by itself is a request of the track API's first version; batch() gathers the same operations
+// for its second version, which takes people, devices, groups and merges in one body.
 import { Dead, byteLength, each } from 'sluice';
 import { isApple, isMapped, mappedObject, time, typeOf } from '_lib/event';
 import { get, isEmpty, isObject, without, withoutUndefined } from '_lib/values';
@@ -13,7 +13,7 @@ const IDENTIFIER_BYTES = 150;
 const ANONYMOUS_NAME_BYTES = 100;
 const OPERATION_BYTES = 32000;
 
-const ATTRIBUTES_THAT_IDENTIFY = ['id', 'email']; // cio_id is Customer.io's own
+const OWN_IDENTIFIERS = ['id', 'email']; // cio_id is Customer.io's own
 
 const hostOf = (config) => HOSTS[config.datacenter] ?? HOSTS.US;
 const seconds = (value) => {
@@ -62,10 +62,12 @@ function attributesOf(message, { anonymousId, timestamp }, more) {
         ...(isObject(traits.address) ? traits.address : {}),
         ...(isObject(more) ? more : {}),
         ...without(traits, [
-            'anonymousId', ...(isObject(traits.address) ? ['address'] : []), ...(created === undefined ? [] : ['createdAt']),
+            'anonymousId',
+            ...(isObject(traits.address) ? ['address'] : []),
+            ...(created === undefined ? [] : ['createdAt']),
         ]),
         created_at: created ?? traits.created_at,
-        ...(ATTRIBUTES_THAT_IDENTIFY.includes(mapped?.identifierType) ? { [mapped.identifierType]: mapped.id } : {}),
+        ...(OWN_IDENTIFIERS.includes(mapped?.identifierType) ? { [mapped.identifierType]: mapped.id } : {}),
         _timestamp: timestamp,
         anonymous_id: anonymousId,
     });
@@ -138,11 +140,13 @@ function cut(text, bytes) {
     return out;
 }
 
+// `kind`: version 2's action; version 1 knows no screens.
 function happened({ message, draft }, config, kind, name) {
     const { id, email, anonymousId, timestamp } = draft.body;
     const anonymous = !id && !email;
     const short = anonymous && name ? cut(name, ANONYMOUS_NAME_BYTES) : name;
-    const json = withoutUndefined({ type: kind, name: short, data: message.properties, timestamp });
+    const type = kind === 'screen' ? 'event' : kind;
+    const json = withoutUndefined({ type, name: short, data: message.properties, timestamp });
     return {
         request: anonymous
             ? { url: `${hostOf(config)}/api/v1/events`, json: { ...json, anonymous_id: anonymousId } }
@@ -173,7 +177,7 @@ const page = (event, config) => {
 
 const screen = (event, config) => {
     const { message } = event;
-    const name = message.name || message.event || get(message, 'properties.name');
+    const name = message.event || message.name || get(message, 'properties.name');
     return happened(event, config, 'screen', name ? `Viewed ${name} Screen` : undefined);
 };
 
@@ -233,7 +237,7 @@ const TYPES = { identify, alias, track, page, screen, group, record };
 
 export const transform = each((event, config) => {
     const { request, operation } = TYPES[typeOf(event.message)](event, config);
-    return { request, keep: operation };
+    return { request, keep: operation, alone: Boolean(event.metadata?.dontBatch) };
 });
 
 // ---- batches ----
@@ -245,15 +249,15 @@ export function batch(results, config, ctx) {
     const out = [];
     let open;
     let bytes = 0;
-    for (const { events, keep: operation } of results) {
+    for (const { events, keep: operation, alone } of results) {
         const size = byteLength(JSON.stringify(operation)) + 1;
         if (size > OPERATION_BYTES) {
             out.push({ events, dead: `an operation must not be larger than ${OPERATION_BYTES} bytes` });
             continue;
         }
-        if (!open || open.events.length === most || bytes + size > bytesMost) {
+        if (!open || alone || open.alone || open.events.length === most || bytes + size > bytesMost) {
             const headers = { 'Content-Type': 'application/json' };
-            open = { events: [], request: { url: batchUrl(config), headers, json: { batch: [] } } };
+            open = { events: [], alone, request: { url: batchUrl(config), headers, json: { batch: [] } } };
             out.push(open);
             bytes = wrapping;
         }

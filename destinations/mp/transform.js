@@ -1,5 +1,5 @@
-// Mixpanel: events go to /import, profiles to /engage, groups to /groups. What the tables can't say: which traits are set
-// once, united or appended; both kinds of identity merge; and whose record a partial failure names.
+// Mixpanel: events go to /import, profiles to /engage, groups to /groups. What the tables can't say: which traits are
+// set once, united or appended; both kinds of identity merge; and whose record a partial failure names.
 import { Dead, base64, byteLength, each } from 'sluice';
 import { field, time, typeOf } from '_lib/event';
 import { copy, first, get, isEmpty, isObject, number, set } from '_lib/values';
@@ -8,12 +8,12 @@ import { browser } from '_lib/user_agent';
 const HOSTS = { us: 'https://api.mixpanel.com', eu: 'https://api-eu.mixpanel.com', in: 'https://api-in.mixpanel.com' };
 const ENDPOINTS = ['engage', 'groups', 'import']; // in the order in which requests of one event are sent
 const INSERT_ID_LENGTH = 36; // https://docs.mixpanel.com/reference/import-events#propertiesinsert_id
-const EVENTS_YEARS = 5; // https://docs.mixpanel.com/docs/data-structure/events-and-properties: older ones are refused
+const EVENTS_YEARS = 5; // https://docs.mixpanel.com/docs/data-structure/events-and-properties: no older ones
 
 const FIRST_NAMES = ['firstName', 'firstname', 'first_name'];
 const LAST_NAMES = ['lastName', 'lastname', 'last_name'];
 
-// https://docs.mixpanel.com/docs/data-structure/user-profiles: reserved profile properties, and the traits that fill them
+// https://docs.mixpanel.com/docs/data-structure/user-profiles: reserved properties, and the traits that fill them
 const PROFILE = [
     ['$created', ['createdAt']],
     ['$email', ['email']],
@@ -39,7 +39,7 @@ const userOf = (message) => (typeOf(message) === 'group' ? first(message, GROUP_
 const isSimplified = (config) => config.identityMergeApi === 'simplified';
 const listed = (rows, key) => (rows ?? []).map((row) => row?.[key]).filter((name) => !isEmpty(name));
 
-// https://docs.mixpanel.com/docs/tracking-methods/id-management/identifying-users-simplified: a device's id has a prefix
+// https://docs.mixpanel.com/docs/tracking-methods/id-management/identifying-users-simplified: devices have a prefix
 function distinctId(message, config) {
     const user = userOf(message);
     if (!isEmpty(user) || isEmpty(message.anonymousId)) {
