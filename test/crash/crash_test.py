@@ -3,6 +3,7 @@
 SLUICE_CRASH_ROUNDS sets the rounds per fault point (default 25: some four hundred over all points). A failure names the seed.
 """
 import http.client
+import json
 import os
 import random
 
@@ -12,6 +13,7 @@ from sluice import DiedAtStart, Sluice, webhook, workspace
 
 ROUNDS = int(os.environ.get("SLUICE_CRASH_ROUNDS", "25"))
 CONCURRENCY = 4
+BATCH = 8
 USERS = 9
 KILL_POINTS = ["STORE_BEFORE_WRITE", "STORE_AFTER_WRITE", "STORE_BEFORE_SYNC", "STORE_AFTER_SYNC", "STORE_ROLL", "STORE_NOTE",
                "STORE_CHECKPOINT_WRITE", "STORE_CHECKPOINT_RENAME", "STORE_DEAD_PUT", "GATEWAY_BEFORE_ACK", "PROCESSOR_BATCH",
@@ -60,6 +62,48 @@ class Client:
             connection.close()
 
 
+def end_all(server):
+    """Until every event has ended: batches gather for a moment, and are split when they are refused."""
+    server.start()
+    server.wait(lambda: all(row["behind"] == 0 and row["open"] == 0 for row in server.stat()["destinations"]), "everything to end")
+    server.assert_conserved()
+
+
+def batching(folder, sink):
+    """A second destination, which takes batches: the workspace's row; its definition is put into the folder."""
+    definition = {
+        "type": "BATCHES", "label": "Batches", "category": "tests",
+        "settings": {"url": {"type": "url", "label": "URL", "help": "the sink", "required": True}},
+        "delivery": {"requests": [{"name": "all", "method": "POST", "url": "${settings.url}", "body": "json", "table": "event"}],
+                     "batch": {"into": "items", "events": BATCH, "time": "20ms"}, "limits": {"concurrency": CONCURRENCY}},
+        "tables": {"event": [{"to": key, "from": key} for key in ("event", "anonymousId", "messageId", "n")]}}
+    (folder / "batches").mkdir(parents=True)
+    (folder / "batches" / "definition.json").write_text(json.dumps(definition))
+    return {"id": "batches", "type": "BATCHES", "config": {"url": sink.url}}
+
+
+def answer_batch(arrival, number):
+    return Answer(status=400 if any(item["event"] == "bad" for item in arrival.json["items"]) else 200)
+
+
+def check_batches(client, sink, kills, seed):
+    """What was in flight repeats, batch by batch; what a user's events are first seen by is in their order."""
+    batches = [arrival.json["items"] for arrival in sink.arrivals]
+    assert max(map(len, batches)) > 1, f"seed {seed}: nothing was ever batched"
+    seen, last = set(), {}
+    for item in (item for items in batches for item in items):
+        if item["messageId"] not in seen:
+            seen.add(item["messageId"])
+            user = item["anonymousId"]
+            assert item["n"] > last.get(user, -1), f"seed {seed}: {user} saw {item['n']} first after {last[user]}"
+            last[user] = item["n"]
+    lost = [each for each in client.acked if each not in seen]
+    assert not lost, f"seed {seed}: the batches lost {lost[:5]} of {len(client.acked)} acknowledged"
+    accepted = [item["messageId"] for arrival in sink.accepted for item in arrival.json["items"]]
+    repeats = len(accepted) - len(set(accepted))
+    assert repeats <= kills * CONCURRENCY * BATCH, f"seed {seed}: {repeats} repeats after {kills} kills"
+
+
 def check_sink(client, sink, kills, seed):
     arrived = [arrival.json for arrival in sink.arrivals]
     seen = {event["messageId"] for event in arrived}
@@ -91,46 +135,50 @@ def run_until_killed(server, client, fault):
 def test_nothing_acknowledged_is_lost_when_killed_at(point, tmp_path):
     seed = int(os.environ.get("SLUICE_CRASH_SEED", random.randrange(1 << 30)))
     dice = random.Random(seed)
-    client, sink, kills, deaths = Client(dice), Sink(), 0, 0
+    client, sink, batches, kills, deaths = Client(dice), Sink(), Sink(answer_batch), 0, 0
     sink.behave = lambda arrival, number: Answer(status=400 if arrival.json["event"] == "bad" else 200)
-    server = Sluice(tmp_path, workspace([webhook("hook", sink.url, delivery={"concurrency": CONCURRENCY})]),
-                    env={"SLUICE_STORE_SEGMENT_BYTES": "64KiB", "SLUICE_DELIVERY_SAVE_EVENTS": "20", "SLUICE_STORE_KEEP": "0s"})
+    destinations = [webhook("hook", sink.url, delivery={"concurrency": CONCURRENCY}), batching(tmp_path / "types", batches)]
+    server = Sluice(tmp_path, workspace(destinations),
+                    env={"SLUICE_STORE_SEGMENT_BYTES": "64KiB", "SLUICE_DELIVERY_SAVE_EVENTS": "20", "SLUICE_STORE_KEEP": "0s",
+                         "SLUICE_DESTINATION_FOLDER": str(tmp_path / "types")})
     try:
         for _ in range(ROUNDS):
             deaths += run_until_killed(server, client, f"{point}=kill@{dice.randrange(1, 3 if point in RARE else 15)}")
             kills += 1
         assert deaths > 0, f"seed {seed}: {point} was never reached"
-        server.start()
-        server.settle()
-        server.assert_conserved()
+        end_all(server)
         check_sink(client, sink, kills, seed)
+        check_batches(client, batches, kills, seed)
         assert server.stop() == 0
     finally:
         if server.process is not None:
             server.kill()
         sink.close()
+        batches.close()
 
 
 def test_nothing_acknowledged_is_lost_when_killed_at_random_instants(tmp_path):
     seed = int(os.environ.get("SLUICE_CRASH_SEED", random.randrange(1 << 30)))
     dice = random.Random(seed)
-    client, sink, kills = Client(dice), Sink(), 0
-    server = Sluice(tmp_path, workspace([webhook("hook", sink.url, delivery={"concurrency": CONCURRENCY})]),
-                    env={"SLUICE_STORE_SEGMENT_BYTES": "128KiB", "SLUICE_DELIVERY_SAVE_EVENTS": "50"})
+    client, sink, batches, kills = Client(dice), Sink(), Sink(answer_batch), 0
+    destinations = [webhook("hook", sink.url, delivery={"concurrency": CONCURRENCY}), batching(tmp_path / "types", batches)]
+    server = Sluice(tmp_path, workspace(destinations),
+                    env={"SLUICE_STORE_SEGMENT_BYTES": "128KiB", "SLUICE_DELIVERY_SAVE_EVENTS": "50",
+                         "SLUICE_DESTINATION_FOLDER": str(tmp_path / "types")})
     try:
         for _ in range(ROUNDS * 4):
             server.start()
             client.run(server, requests=dice.randrange(1, 20))
             server.kill()
             kills += 1
-        server.start()
-        server.settle()
-        server.assert_conserved()
+        end_all(server)
         check_sink(client, sink, kills, seed)
+        check_batches(client, batches, kills, seed)
     finally:
         if server.process is not None:
             server.kill()
         sink.close()
+        batches.close()
 
 
 @pytest.mark.parametrize("point", ["STORE_BEFORE_WRITE", "STORE_BEFORE_SYNC", "STORE_ENOSPC", "STORE_ROLL", "STORE_NOTE", "STORE_DEAD_PUT",
