@@ -171,15 +171,14 @@ static void ask_kind(struct attempt *attempt, const struct http_result *result) 
     struct load *load = attempt->load;
     const struct sender_settings *settings = load->settings;
     struct judging *judging = ARENA_NEW(&load->arena, struct judging);
-    enum reason unused;
     judging->attempt = attempt;
     judging->call = (struct kind_judging){.settings = settings->kind_settings,
         .request = attempt->request,
         .result = result,
-        .by_status = retry_classify(result->err, result->status, &unused),
         .parser = load->courier->parser,
         .arena = &load->arena,
         .loop = load->courier->loop,
+        .transform = load->courier->delivery->deps.transform,
         .on_done = on_judged};
     if (settings->is_late) {
         copy_result(judging, result, &load->arena);

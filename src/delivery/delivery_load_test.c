@@ -167,7 +167,7 @@ static void a_load_of_many_bytes_is_cut(void **state) {
     rig->delivery_conf.load_bytes = 150; /* two events */
     start(rig, "\"events\": 4, \"time\": \"1h\"", BATCHES("concurrency: 1"));
     rig_track_all(rig, "a1 a2 b1 a3");
-    RIG_WAIT(rig, "hook", open, 2);
+    RIG_WAIT(rig, "hook", counts.delivered, 2);
     assert_string_equal(arrived(rig, 0), "a1+a2");
     rig_advance(3600000);
     RIG_WAIT(rig, "hook", counts.delivered, 4);
@@ -204,6 +204,7 @@ static void one_bad_event_of_a_batch_dies_alone(void **state) {
     start(rig, "\"events\": 8, \"time\": \"1s\"", BATCHES("concurrency: 1"));
     sink_set(&rig->sink, bad_batches, &status_400);
     rig_track_all(rig, "a1 b1 x1 a2 c1 d1 e1 a3");
+    RIG_WAIT(rig, "hook", counts.in, 8);
     for (unsigned i = 0; rig_info(rig, "hook").open > 0; i++) {
         assert_true(i < 20);
         rig_settle(rig, "hook");
@@ -257,6 +258,7 @@ static void a_batch_whose_window_is_over_gets_a_last_try_event_by_event(void **s
     start(rig, "\"events\": 3, \"time\": \"1s\"", BATCHES("concurrency: 1"));
     sink_set(&rig->sink, bad_batches, &status_500);
     rig_track_all(rig, "a1 x1 b1");
+    RIG_WAIT(rig, "hook", counts.in, 3);
     for (unsigned i = 0; rig_info(rig, "hook").open > 0; i++) {
         assert_true(i < 20);
         rig_settle(rig, "hook");

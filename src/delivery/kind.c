@@ -19,7 +19,7 @@ const struct delivery_kind *delivery_kind_find(struct slice type) {
         }
     }
     const struct destination_type *definition = destination_find(type);
-    return definition != NULL && definition->kind == DESTINATION_TABLES ? &delivery_tables : NULL;
+    return definition != NULL && definition->kind != DESTINATION_NATIVE ? &delivery_tables : NULL;
 }
 
 static void refuse(struct kind_run *run, uint32_t event, enum err e, const struct errinfo *why) {

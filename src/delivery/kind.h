@@ -78,9 +78,8 @@ struct kind_judging {
     const void *settings;
     const struct kind_request *request;
     const struct http_result *result; /* an answer: its err is OK */
-    enum answer by_status;
-    struct json_parser *parser; /* until the judge function returns */
-    struct arena *arena;        /* gets the verdicts */
+    struct json_parser *parser;       /* until the judge function returns */
+    struct arena *arena;              /* gets the verdicts */
     struct loop *loop;
     struct transform *transform;
     void (*on_done)(struct kind_judging *judging, enum err err, const struct errinfo *why);
@@ -98,10 +97,8 @@ struct delivery_kind {
     enum err (*build)(const void *settings, struct slice event, struct json_parser *parser, struct arena *arena,
         struct kind_request *ret_request, struct errinfo *why);
     void (*run)(struct kind_run *run);
-    /* What the vendor means by its answer; NULL: its status says it all. `by_status` where no rule says otherwise. */
+    /* What the vendor means by its answer; NULL: its status says it all. */
     void (*judge)(struct kind_judging *judging);
-    /* `run` or `judge` ask a worker: they end later. NULL: never. */
-    bool (*is_late)(const void *settings);
 };
 
 /* NULL: this build has none for the type. */

@@ -34,7 +34,7 @@ static void set_loads(
     struct sender_settings *settings, const struct destination_type *definition, const struct delivery_conf *conf) {
     const struct delivery_kind *kind = settings->kind;
     bool batches = definition != NULL && definition->kind != DESTINATION_NATIVE && definition->batching.events > 0;
-    settings->is_late = kind != NULL && kind->is_late != NULL && kind->is_late(settings->kind_settings);
+    settings->is_late = kind != NULL && kind->build == NULL && definition->kind == DESTINATION_CODE;
     settings->load_events = batches                        ? definition->batching.events
         : settings->is_late || settings->user_code != NULL ? (uint32_t)conf->load
                                                            : 1;

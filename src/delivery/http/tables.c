@@ -1,12 +1,12 @@
 /* See tables.h. The work is destination/'s. */
 #include "delivery/http/tables.h"
 
-#include "destination/destination.h"
+#include "destination/code.h"
 
 static enum err tables_open(struct slice type, struct slice config, struct json_parser *parser, struct arena *arena,
     const void **ret_settings, struct errinfo *why) {
     const struct destination_type *definition = destination_find(type);
-    ASSERT(definition != NULL && definition->kind == DESTINATION_TABLES);
+    ASSERT(definition != NULL && definition->kind != DESTINATION_NATIVE);
     const struct destination_settings *settings = NULL;
     enum err e = destination_open(definition, config, parser, arena, &settings, why);
     if (e == OK) {
@@ -15,9 +15,20 @@ static enum err tables_open(struct slice type, struct slice config, struct json_
     return e;
 }
 
+/* ---- events to requests ---- */
+
+struct tables_run {
+    struct destination_run run;
+    struct kind_run *kind;
+};
+
 static void take_batch(struct kind_run *run, const struct destination_batch *batch) {
-    static const enum kind_refusal_fate fates[] = {
-        [REFUSAL_DEAD] = KIND_DEAD, [REFUSAL_FILTERED] = KIND_FILTERED, [REFUSAL_TYPE] = KIND_TYPE};
+    static const enum kind_refusal_fate fates[] = {[REFUSAL_DEAD] = KIND_DEAD,
+        [REFUSAL_FILTERED] = KIND_FILTERED,
+        [REFUSAL_TYPE] = KIND_TYPE,
+        [REFUSAL_RETRY] = KIND_RETRY,
+        [REFUSAL_THROTTLED] = KIND_THROTTLED,
+        [REFUSAL_AUTH] = KIND_AUTH};
     run->requests = ARENA_ARRAY(run->arena, struct kind_request, batch->request_count + 1);
     run->request_count = batch->request_count;
     for (size_t i = 0; i < batch->request_count; i++) {
@@ -39,22 +50,37 @@ static void take_batch(struct kind_run *run, const struct destination_batch *bat
     }
 }
 
-static void tables_run(struct kind_run *run) {
-    struct slice *events = ARENA_ARRAY(run->arena, struct slice, run->count);
-    for (size_t i = 0; i < run->count; i++) {
-        events[i] = run->events[i].message;
-    }
-    struct destination_input input = {.events = events, .count = run->count, .now_ms = run->now_ms};
-    struct destination_batch batch;
-    struct errinfo why = {.at = 0};
-    enum err e = destination_build(run->settings, &input, run->parser, run->arena, &batch, &why);
+static void on_run(struct destination_run *done, enum err e, const struct errinfo *why) {
+    struct tables_run *tables = CONTAINER_OF(done, struct tables_run, run);
     if (e == OK) {
-        take_batch(run, &batch);
+        take_batch(tables->kind, &done->batch);
     }
-    run->on_done(run, e, &why);
+    tables->kind->on_done(tables->kind, e, why);
 }
 
-static void tables_judge(struct kind_judging *judging) {
+static void run_tables(struct kind_run *run) {
+    struct tables_run *tables = ARENA_NEW(run->arena, struct tables_run);
+    tables->kind = run;
+    tables->run = (struct destination_run){.transform = run->transform,
+        .settings = run->settings,
+        .events = run->events,
+        .count = run->count,
+        .now_ms = run->now_ms,
+        .parser = run->parser,
+        .arena = run->arena,
+        .loop = run->loop,
+        .on_done = on_run};
+    destination_run(&tables->run);
+}
+
+/* ---- answers to outcomes ---- */
+
+struct tables_judging {
+    struct destination_judging judging;
+    struct kind_judging *kind;
+};
+
+static void on_judged(struct destination_judging *done, enum err e, const struct errinfo *why) {
     static const enum answer answers[] = {
         [OUTCOME_DELIVERED] = ANSWER_DELIVERED,
         [OUTCOME_FILTERED] = ANSWER_FILTERED,
@@ -63,16 +89,34 @@ static void tables_judge(struct kind_judging *judging) {
         [OUTCOME_DEAD] = ANSWER_DEAD,
         [OUTCOME_AUTH] = ANSWER_AUTH,
     };
-    const struct http_result *result = judging->result;
-    enum destination_outcome outcome =
-        destination_answer(judging->settings, result->status, result->body, judging->parser, judging->arena);
-    enum answer answer = outcome == OUTCOME_BY_STATUS ? judging->by_status : answers[outcome];
-    uint32_t count = judging->request->event_count;
-    judging->verdicts = ARENA_ARRAY(judging->arena, struct kind_verdict, count);
-    for (uint32_t i = 0; i < count; i++) {
-        judging->verdicts[i].answer = answer;
+    struct tables_judging *tables = CONTAINER_OF(done, struct tables_judging, judging);
+    struct kind_judging *kind = tables->kind;
+    if (e == OK) {
+        uint32_t count = kind->request->event_count;
+        kind->verdicts = ARENA_ARRAY(kind->arena, struct kind_verdict, count);
+        for (uint32_t i = 0; i < count; i++) {
+            kind->verdicts[i] = (struct kind_verdict){answers[done->verdicts[i].outcome], done->verdicts[i].text};
+        }
     }
-    judging->on_done(judging, OK, NULL);
+    kind->on_done(kind, e, why);
 }
 
-const struct delivery_kind delivery_tables = {.open = tables_open, .run = tables_run, .judge = tables_judge};
+static void judge_tables(struct kind_judging *judging) {
+    struct tables_judging *tables = ARENA_NEW(judging->arena, struct tables_judging);
+    const struct http_result *result = judging->result;
+    tables->kind = judging;
+    tables->judging = (struct destination_judging){.transform = judging->transform,
+        .settings = judging->settings,
+        .request = judging->request->own,
+        .status = result->status,
+        .headers = result->headers,
+        .header_count = result->header_count,
+        .body = result->body,
+        .parser = judging->parser,
+        .arena = judging->arena,
+        .loop = judging->loop,
+        .on_done = on_judged};
+    destination_judge(&tables->judging);
+}
+
+const struct delivery_kind delivery_tables = {.open = tables_open, .run = run_tables, .judge = judge_tables};
