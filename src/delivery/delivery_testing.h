@@ -31,6 +31,7 @@ enum { RIG_NAMES = 4096, RIG_NAME_BYTES = 64, RIG_DEADLINE_S = 20 };
 struct sink_answer {
     int status;
     const char *retry_after;
+    const char *body; /* NULL = "said the sink" */
     bool hold; /* answered by sink_release, with this status */
 };
 
@@ -60,7 +61,7 @@ static inline void sink_respond(struct http_request *request, const struct sink_
     struct http_header retry_after = {SLICE("Retry-After"), slice_cstr(answer->retry_after)};
     struct http_response response = {.status = answer->status,
         .content_type = SLICE("text/plain"),
-        .body = SLICE("said the sink"),
+        .body = answer->body != NULL ? slice_cstr(answer->body) : SLICE("said the sink"),
         .headers = &retry_after,
         .header_count = answer->retry_after != NULL ? 1 : 0};
     http_respond(request, &response);
