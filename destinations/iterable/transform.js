@@ -7,7 +7,7 @@ const HANDLERS = { identify, track: trackOrShop, page: loaded, screen: loaded, a
 
 // Events of the commerce API, by their names in lower case.
 // https://support.iterable.com/hc/en-us/articles/8698012206612-Managing-Commerce-Events-and-Shopping-Cart-Items
-const SHOP = { 'product added': updateCart, 'product removed': updateCart, 'order completed': trackPurchase };
+const SHOP = new Map([['product added', updateCart], ['product removed', updateCart], ['order completed', trackPurchase]]);
 
 // Requests that have a bulk form: where it is, and what its body is made of.
 const BULK = [
@@ -16,7 +16,7 @@ const BULK = [
 ];
 
 // The lists of a bulk answer that name what was not taken, and the member that they name it by.
-// https://api.iterable.com/api/docs#users_bulkUpdateUser, #events_trackBulk
+// https://api.iterable.com/api/docs: users/bulkUpdate, events/trackBulk
 const REFUSED = [
     { member: 'email', word: 'e-mail address', lists: /Emails$/ },
     { member: 'userId', word: 'user id', lists: /UserIds$/ },
@@ -54,7 +54,7 @@ function applyRowIdentifier(user, { id, identifierType }) {
     }
 }
 
-// https://api.iterable.com/api/docs#catalogs_bulkUpdateCatalogItems: at most 1000 items, by their ids
+// https://api.iterable.com/api/docs: catalogs take at most 1000 items, by their ids
 function catalogItem(draft, { objectType, id }) {
     if (isEmpty(id)) {
         throw new Dead('a row for a catalog needs the id of its item in context.externalId');
@@ -86,7 +86,7 @@ function registrations(draft, config) {
 // ---- events ----
 
 function trackOrShop({ message, draft }) {
-    const shop = SHOP[String(message.event ?? '').trim().toLowerCase()];
+    const shop = SHOP.get(String(message.event ?? '').trim().toLowerCase());
     return shop ? shop(draft) : draftRequest(draft, draft.body.event);
 }
 
@@ -176,14 +176,14 @@ function bulkRequest(group, { one, many, into }) {
 
 // Two rows of one item: the later one's fields win.
 function catalogRequest(group) {
-    const documents = {};
+    const documents = new Map();
     for (const { request } of group) {
         for (const [id, fields] of Object.entries(request.json.documents)) {
-            documents[id] = { ...documents[id], ...fields };
+            documents.set(id, { ...documents.get(id), ...fields });
         }
     }
     const [{ request }] = group;
-    return { events: eventsOf(group), request: { ...request, json: { ...request.json, documents } } };
+    return { events: eventsOf(group), request: { ...request, json: { ...request.json, documents: Object.fromEntries(documents) } } };
 }
 
 // ---- answers ----

@@ -11,15 +11,15 @@ const PROFILE_ID = 'klaviyo-profileId';
 const LONGEST_METRIC = 127;
 
 // What a row of reverse ETL may be identified by, and the attribute that it is then.
-const IDENTIFIERS = { email: 'email', phone: 'phone_number', phone_number: 'phone_number' };
+const IDENTIFIERS = new Map([['email', 'email'], ['phone', 'phone_number'], ['phone_number', 'phone_number']]);
 
 // Events that Klaviyo's own shop integrations have another name and other properties for (only in the oldest revision).
-// https://developers.klaviyo.com/en/v2023-02-22/docs/guide_to_integrating_a_platform_without_a_pre_built_klaviyo_integration
-const SHOP = {
-    'product viewed': { metric: 'Viewed Product', properties: (shop) => shop.viewed },
-    'product added': { metric: 'Added to Cart', properties: (shop) => ({ ...shop.added, items: shop.items }) },
-    'checkout started': { metric: 'Started Checkout', properties: (shop) => ({ ...shop.started, items: shop.items }) },
-};
+// https://developers.klaviyo.com/en/v2023-01-24/docs/guide_to_integrating_a_platform_without_a_pre_built_klaviyo_integration
+const SHOP = new Map([
+    ['product viewed', { metric: 'Viewed Product', properties: (shop) => shop.viewed }],
+    ['product added', { metric: 'Added to Cart', properties: (shop) => ({ ...shop.added, items: shop.items }) }],
+    ['checkout started', { metric: 'Started Checkout', properties: (shop) => ({ ...shop.started, items: shop.items }) }],
+]);
 
 // https://developers.klaviyo.com/en/reference/bulk_subscribe_profiles: at most 1000 profiles (100 in old revisions);
 // https://developers.klaviyo.com/en/reference/bulk_unsubscribe_profiles: at most 100
@@ -96,7 +96,7 @@ function applyRowIdentifier(profile, { id, identifierType }) {
         return;
     }
     profile.external_id = id;
-    const attribute = IDENTIFIERS[identifierType];
+    const attribute = IDENTIFIERS.get(identifierType);
     if (attribute) {
         profile[attribute] = id;
     }
@@ -117,7 +117,7 @@ function requireAny(profile, keys) {
 }
 
 // Klaviyo refuses what is not E.164: a plus, the country's code, at most 15 digits. Blanks and punctuation between are let through.
-// https://developers.klaviyo.com/en/docs/acceptable_phone_number_formats
+// https://developers.klaviyo.com/en/reference/create_or_update_profile
 function checkPhone(phone) {
     if (!isEmpty(phone) && !/^\+[1-9]\d{6,14}$/.test(String(phone).replace(/[\s().-]/g, ''))) {
         throw new Dead('the phone number is not in the E.164 format');
@@ -138,7 +138,7 @@ function patchOf(message, profile) {
 function takeOut(properties, keys) {
     const taken = {};
     for (const key of Array.isArray(keys) ? keys : []) {
-        if (properties[key] !== undefined) {
+        if (Object.hasOwn(properties, key)) {
             taken[key] = properties[key];
             delete properties[key];
         }
@@ -211,7 +211,7 @@ function oldEvent({ draft }, config) {
         requireAny(profile, ['$email', '$phone_number']);
     }
     requireAny(profile, ['$email', '$phone_number', '$id']);
-    const known = SHOP[event.metric.trim().toLowerCase()];
+    const known = SHOP.get(event.metric.trim().toLowerCase());
     const { metric, value, properties = {}, ...rest } = event;
     if (known) {
         const named = known.properties(shop) ?? {};
