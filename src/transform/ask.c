@@ -86,6 +86,7 @@ enum err ask_begin(struct hand *hand, struct slice text) {
         free_ask(ask);
         return ERR_CORRUPT;
     }
+    atomic_store(&hand->job->version->asks, true);
     ask->transform = transform;
     ask->hand = hand;
     ask->question = (uint32_t)question;

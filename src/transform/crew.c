@@ -74,6 +74,10 @@ static void hand_end(struct hand *hand) {
     hand->socket = NULL;
     close(hand->process.socket);
     process_kill(&hand->process);
+    if (hand->ahead != NULL) { /* it has nothing to do with the end */
+        transform_enqueue(transform, hand->ahead, /* in_front: */ true);
+        hand->ahead = NULL;
+    }
 }
 
 /* Its step, if it has one, failed for that cause. */
@@ -202,32 +206,65 @@ static void use_version(struct hand *hand, const struct transform_version *versi
 
 /* ---- steps ---- */
 
-static void send_run(struct hand *hand, const struct job *job) {
-    hand->call_id = ++hand->transform->last_call;
+static uint32_t send_run(struct hand *hand, const struct job *job) {
+    uint32_t id = ++hand->transform->last_call;
     size_t at = hand->out.len;
-    struct frame_head head = {
-        .kind = FRAME_RUN, .id = hand->call_id, .version = job->version->id, .limit_ms = job->limit_ms};
+    struct frame_head head = {.kind = FRAME_RUN, .id = id, .version = job->version->id, .limit_ms = job->limit_ms};
     buf_append(&hand->out, slice_of((const char *)&head, sizeof head));
     job_write_run(job, &hand->out);
     head.length = (uint32_t)(hand->out.len - at - sizeof head);
     memcpy(hand->out.ptr + at, &head, sizeof head);
-    hand->expected = 1;
     flush(hand);
+    return id;
 }
 
-static void assign(struct hand *hand, struct job *job) {
+/* From here on its time counts. */
+static void take_job(struct hand *hand, struct job *job) {
     loop_timer_clear(&hand->idle);
     hand->job = job;
     hand->ran_ms = 0;
+    hand->expected = 1;
     hand->cpu_at_ms = process_cpu_ms(&hand->process);
     begin_run(hand);
+}
+
+static struct hand_version *find_version(struct hand *hand, uint32_t id) {
+    for (size_t i = 0; i < hand->version_count; i++) {
+        if (hand->versions[i].id == id) {
+            return &hand->versions[i];
+        }
+    }
+    return NULL;
+}
+
+/* A batch that is sent while another runs saves the worker the wait for it. Only of the same version, so that it waits
+ * behind nobody else's code; not where code asks, since nobody knows how long that takes; and only when no other worker
+ * could begin with it. */
+static bool may_go_ahead(struct hand *hand, const struct job *job) {
+    const struct job *running = hand->job;
+    if (hand->state != HAND_RUNS || hand->ahead != NULL || running->call == NULL || job->call == NULL ||
+        running->version != job->version || running->alone || job->alone || atomic_load(&job->version->asks)) {
+        return false;
+    }
+    const struct hand_version *version = find_version(hand, job->version->id);
+    return version != NULL && version->proven;
+}
+
+static void assign(struct hand *hand, struct job *job) {
+    take_job(hand, job);
     if (job->check != NULL) {
         forget_version(hand, job->version->id); /* what it says of an old one nobody remembers */
     }
     use_version(hand, job->version);
     if (job->call != NULL) {
-        send_run(hand, job);
+        hand->call_id = send_run(hand, job);
     }
+}
+
+static void go_on_with_ahead(struct hand *hand) {
+    take_job(hand, hand->ahead);
+    hand->call_id = hand->ahead_id;
+    hand->ahead = NULL;
 }
 
 static void become_idle(struct hand *hand) {
@@ -322,8 +359,14 @@ static void on_done(struct hand *hand, const struct frame_head *head, struct sli
     }
     loop_alarm_set(hand->alarm, 0);
     become_idle(hand);
+    struct hand_version *version = find_version(hand, job->version->id);
+    if (version != NULL) {
+        version->proven = true;
+    }
     if (worn_out(hand)) {
         hand_end(hand);
+    } else if (hand->ahead != NULL) {
+        go_on_with_ahead(hand);
     }
     crew_schedule(transform); /* the worker goes on with the next batch while this one is read */
     job_step_done(job, slice_of(copy, text.len), head->limit_ms);
@@ -499,6 +542,15 @@ void crew_schedule(struct transform *transform) {
     while (transform->queued > transform->starting && transform->hand_count < transform->conf.workers &&
         !transform->closing) {
         hand_start(transform);
+    }
+    for (struct hand *hand = transform->hands;
+         hand != NULL && transform->queue != NULL && transform->hand_count >= transform->conf.workers;
+         hand = hand->next) {
+        if (may_go_ahead(hand, transform->queue)) {
+            hand->ahead = transform_dequeue(transform);
+            hand->ahead_id = send_run(hand, hand->ahead);
+            stat_add(&transform->stat.ahead, 1);
+        }
     }
 }
 

@@ -31,6 +31,7 @@ struct transform_version {
     struct hash128 hash;
     struct buf load;       /* text of the LOAD frame */
     _Atomic bool compiles; /* a check found so */
+    _Atomic bool asks;     /* it has called fetch or geolocation */
     _Atomic bool polluter; /* it changes built-ins while events run: each event gets a context of its own */
 };
 
@@ -102,6 +103,7 @@ enum hand_state { HAND_STARTS, HAND_IDLE, HAND_RUNS, HAND_WAITS, HAND_DYING };
 
 struct hand_version {
     uint32_t id;
+    bool proven; /* a batch of it has run there */
     uint64_t used;
 };
 
@@ -118,6 +120,8 @@ struct hand {
     size_t out_at;
     struct job *job;
     uint32_t call_id;   /* of the step */
+    struct job *ahead;  /* NULL, or what is sent already and runs next: of the same version */
+    uint32_t ahead_id;
     unsigned expected;  /* RUN and REPLY frames not yet answered by WAIT or DONE */
     uint64_t cpu_at_ms; /* the process's CPU time when the step began */
     uint64_t run_at_ns; /* when it began to run, or to wait */

@@ -56,6 +56,7 @@ struct ending {
     char outputs[512], errors[512];
     enum transform_fate fates[EVENTS];
     enum transform_cause cause; /* of the last failure */
+    unsigned *left;             /* NULL, or endings for which the loop still waits */
 };
 
 static void add_text(char *out, size_t size, struct slice text) {
@@ -73,7 +74,9 @@ static void on_done(struct transform_call *call, const struct transform_answer *
             result->failed ? result->error : result->output);
     }
     memcpy(ending->fates, answer->fates, call->input_count * sizeof ending->fates[0]);
-    loop_stop(call->loop);
+    if (ending->left == NULL || --*ending->left == 0) {
+        loop_stop(call->loop);
+    }
 }
 
 static void submit(struct fixture *fixture, struct transform_version *version, size_t count, struct ending *ending) {
@@ -169,6 +172,63 @@ static void a_worker_that_had_to_be_killed_is_replaced(void **state) {
     end(&fixture);
 }
 
+/* Three batches at once, of one worker. */
+static void run_three(struct fixture *fixture, struct transform_version *version, struct ending endings[3]) {
+    unsigned left = 3;
+    for (size_t i = 0; i < 3; i++) {
+        submit(fixture, version, 2, &endings[i]);
+        endings[i].left = &left;
+    }
+    loop_run(fixture->loop);
+}
+
+static void a_batch_sent_ahead_outlives_the_worker_that_another_has_killed(void **state) {
+    (void)state;
+    struct fixture fixture;
+    static struct ending endings[3];
+    begin(&fixture, &no_deps);
+    struct transform_version *version = version_of(&fixture,
+        "export function transformEvent(e) { const f = () => Promise.resolve().then(f); return e.n === 2 ? f() : e; }");
+    (void)run(&fixture, version, 1); /* proves it */
+    unsigned left = 2;
+    submit(&fixture, version, EVENTS, &endings[0]);
+    submit(&fixture, version, 2, &endings[1]);
+    endings[0].left = endings[1].left = &left;
+    loop_run(fixture.loop);
+    assert_int_equal(stat_get(&fixture.transform->stat.ahead), 1);
+    assert_int_equal(endings[0].cause, TRANSFORM_CAUSE_KILLED_CPU);
+    assert_int_equal(endings[0].fates[1], TRANSFORM_OUTPUT);
+    assert_int_equal(endings[1].err, OK);
+    assert_string_equal(endings[1].outputs, "{\"messageId\":\"m0\",\"n\":0};{\"messageId\":\"m1\",\"n\":1};");
+    transform_version_release(version);
+    end(&fixture);
+}
+
+static void answer_later(void *ctx, struct transform_ask *ask) {
+    (void)ctx; /* it answers all the same way */
+    transform_ask_answer(ask, SLICE("{\"url\":\"http://x/\",\"status\":200,\"headers\":{},\"body\":\"[5]\"}"));
+}
+
+static void a_batch_sent_ahead_waits_while_the_one_before_it_asks(void **state) {
+    (void)state;
+    struct fixture fixture;
+    static struct ending endings[3];
+    const struct transform_deps deps = {.on_ask = answer_later};
+    begin(&fixture, &deps);
+    struct transform_version *version = version_of(&fixture,
+        "export async function transformEvent(e) { if (e.n === 1) e.f = await fetch('http://x/'); return e; }");
+    (void)run(&fixture, version, 1); /* does not ask, yet */
+    run_three(&fixture, version, endings);
+    assert_true(stat_get(&fixture.transform->stat.ahead) >= 1);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(endings[i].err, OK);
+        assert_string_equal(
+            endings[i].outputs, "{\"messageId\":\"m0\",\"n\":0};{\"messageId\":\"m1\",\"n\":1,\"f\":[5]};");
+    }
+    transform_version_release(version);
+    end(&fixture);
+}
+
 static void code_that_does_not_compile_is_refused_with_its_place(void **state) {
     (void)state;
     struct fixture fixture;
@@ -260,6 +320,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(every_event_of_a_batch_gets_its_outcome),
         cmocka_unit_test(two_versions_in_one_worker_share_nothing),
         cmocka_unit_test(a_worker_that_had_to_be_killed_is_replaced),
+        cmocka_unit_test(a_batch_sent_ahead_outlives_the_worker_that_another_has_killed),
+        cmocka_unit_test(a_batch_sent_ahead_waits_while_the_one_before_it_asks),
         cmocka_unit_test(code_that_does_not_compile_is_refused_with_its_place),
         cmocka_unit_test(without_a_worker_the_batch_may_be_tried_again),
         cmocka_unit_test(a_question_is_answered_by_whom_the_owner_named),

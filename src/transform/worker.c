@@ -21,6 +21,9 @@ struct worker {
     struct engine *engine;
     struct frame_head head;
     struct buf in, out;
+    struct frame_head next_head; /* a batch that came while another waits for an answer */
+    struct buf next;
+    bool has_next;
     uint32_t call;     /* the batch that runs or waits */
     uint64_t spent_us; /* CPU time of that batch */
 };
@@ -151,6 +154,41 @@ static bool read_frame(struct worker *worker) {
     return true;
 }
 
+/* False: the server sends nonsense. */
+static bool put_off(struct worker *worker) {
+    struct buf empty = worker->next;
+    if (worker->has_next) {
+        return false;
+    }
+    worker->next = worker->in;
+    worker->next_head = worker->head;
+    worker->has_next = true;
+    worker->in = empty;
+    return true;
+}
+
+static void take_next(struct worker *worker) {
+    struct buf used = worker->in;
+    worker->in = worker->next;
+    worker->head = worker->next_head;
+    worker->has_next = false;
+    worker->next = used;
+}
+
+static bool handle_all(struct worker *worker) {
+    if (worker->head.kind == FRAME_RUN && worker->call != 0) {
+        return put_off(worker);
+    }
+    if (!handle(worker)) {
+        return false;
+    }
+    if (worker->call == 0 && worker->has_next) {
+        take_next(worker);
+        return handle(worker);
+    }
+    return true;
+}
+
 static enum err start(struct worker *worker, struct cage *cage, struct errinfo *why) {
     enum err e = cage_enter(cage, why);
     e = e == OK ? engine_open(on_ask, worker, &worker->engine, why) : e;
@@ -183,13 +221,14 @@ int worker_main(void) {
     struct errinfo why = {.at = 0};
     buf_init(&worker.in, 0);
     buf_init(&worker.out, 0);
+    buf_init(&worker.next, 0);
     enum err e = start(&worker, &cage, &why);
     tell_ready(&cage, e, &why);
     if (e != OK) {
         return EXIT_CANNOT_START;
     }
     while (read_frame(&worker)) {
-        if (!handle(&worker)) {
+        if (!handle_all(&worker)) {
             _exit(EXIT_BAD_FRAME);
         }
         shrink(&worker.in);
