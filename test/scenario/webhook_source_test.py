@@ -3,9 +3,11 @@ import base64
 import hashlib
 import hmac
 import json
+import re
+import subprocess
 
 import pytest
-from sluice import webhook, workspace
+from sluice import BINARY, ROOT, webhook, workspace
 
 SECRET = "a secret of the test"
 
@@ -126,3 +128,20 @@ def test_the_write_key_may_come_as_basic_user(serve_source, sink):
     status, _, _ = server.request("POST", "/v1/webhook", "{}", {"Authorization": f"Basic {token}", "Content-Type": "application/json"})
     assert status == 200
     sink.wait_accepted(1)
+
+
+def test_the_cases_of_every_source_pass(tmp_path):
+    folders = sorted(str(path.parent) for path in (ROOT / "sources").glob("*/definition.json"))
+    done = subprocess.run([str(BINARY), "source", "test", *folders], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_example_of_the_manual_is_a_source(tmp_path):
+    manual = (ROOT / "docs" / "webhook-sources.md").read_text()
+    examples = dict(re.findall(r"<!-- example: ([\w.]+) -->\n```\w+\n(.*?)```", manual, re.S))
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "definition.json").write_text(examples["definition.json"])
+    (tmp_path / "transform.js").write_text(examples["transform.js"])
+    (tmp_path / "cases" / "shown.json").write_text(examples["case"])
+    done = subprocess.run([str(BINARY), "source", "test", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 passed, 0 failed"), done.stdout
