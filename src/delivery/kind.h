@@ -99,6 +99,8 @@ struct delivery_kind {
     void (*run)(struct kind_run *run);
     /* What the vendor means by its answer; NULL: its status says it all. */
     void (*judge)(struct kind_judging *judging);
+    /* What dead letters do not show, in `arena`; NULL: none. */
+    const struct slice *(*secrets)(const void *settings, struct arena *arena, size_t *ret_count);
 };
 
 /* NULL: this build has none for the type. */

@@ -64,7 +64,27 @@ static void append_url(struct buf *out, struct slice url) {
     }
 }
 
-struct slice redact_request(const struct http_call *call, struct arena *arena) {
+static struct slice without(struct slice text, struct slice secret, struct arena *arena) {
+    struct buf out;
+    const char *found = memmem(text.ptr, text.len, secret.ptr, secret.len);
+    if (found == NULL) {
+        return text;
+    }
+    buf_init(&out, 0);
+    for (; found != NULL; found = memmem(text.ptr, text.len, secret.ptr, secret.len)) {
+        size_t before = (size_t)(found - text.ptr);
+        buf_append(&out, slice_of(text.ptr, before));
+        buf_append(&out, SLICE("***"));
+        text = slice_of(found + secret.len, text.len - before - secret.len);
+    }
+    buf_append(&out, text);
+    struct slice copy = arena_dup(arena, buf_slice(&out));
+    buf_fini(&out);
+    return copy;
+}
+
+struct slice redact_request(
+    const struct http_call *call, const struct slice *secrets, size_t secret_count, struct arena *arena) {
     struct buf out;
     buf_init(&out, 0);
     buf_printf(&out, "%s ", http_method_name(call->method));
@@ -78,5 +98,8 @@ struct slice redact_request(const struct http_call *call, struct arena *arena) {
     }
     struct slice copy = arena_dup(arena, buf_slice(&out));
     buf_fini(&out);
+    for (size_t i = 0; i < secret_count; i++) {
+        copy = without(copy, secrets[i], arena);
+    }
     return copy;
 }

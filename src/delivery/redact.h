@@ -5,8 +5,9 @@
 #include "base/arena.h"
 #include "http/client.h"
 
-/* Method and URL, then one line per header. Userinfo and the values of secret-looking names (in headers and in the
- * query) are replaced by three asterisks. In `arena`. */
-struct slice redact_request(const struct http_call *call, struct arena *arena);
+/* Method and URL, then one line per header. Userinfo, the values of secret-looking names (in headers and in the query)
+ * and `secrets` wherever they are found are replaced by three asterisks. In `arena`. */
+struct slice redact_request(
+    const struct http_call *call, const struct slice *secrets, size_t secret_count, struct arena *arena);
 
 #endif

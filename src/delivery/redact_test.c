@@ -10,7 +10,7 @@
 static void assert_redacted(const struct http_call *call, const char *expected) {
     struct arena arena;
     arena_init(&arena, 1024, 0);
-    assert_string_equal(redact_request(call, &arena).ptr, expected);
+    assert_string_equal(redact_request(call, NULL, 0, &arena).ptr, expected);
     arena_fini(&arena);
 }
 
@@ -51,10 +51,26 @@ static void secrets_in_the_url_are_starred(void **state) {
     }
 }
 
+static void what_settings_call_secret_is_starred_wherever_it_is(void **state) {
+    (void)state;
+    static const struct http_header headers[] = {{SLICE("X-Who"), SLICE("us:pa55word")}};
+    static const struct slice secrets[] = {SLICE("T1/B1/s3cret"), SLICE("pa55word"), SLICE("not there")};
+    struct http_call call = {.method = HTTP_METHOD_POST,
+        .url = SLICE("https://hooks.example.com/T1/B1/s3cret?again=T1/B1/s3cret"),
+        .headers = headers,
+        .header_count = COUNT_OF(headers)};
+    struct arena arena;
+    arena_init(&arena, 1024, 0);
+    assert_string_equal(redact_request(&call, secrets, COUNT_OF(secrets), &arena).ptr,
+        "POST https://hooks.example.com/***?again=***\nX-Who: us:***\n");
+    arena_fini(&arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(secrets_in_headers_are_starred_and_the_rest_is_kept),
         cmocka_unit_test(secrets_in_the_url_are_starred),
+        cmocka_unit_test(what_settings_call_secret_is_starred_wherever_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,7 +73,11 @@ static void tell_sender(const struct reading *r, enum answer whole) {
 static void keep_exchange(const struct reading *r, struct item_verdict *verdict) {
     struct load *load = r->attempt->load;
     const struct http_result *result = r->result;
-    verdict->request = redact_request(&r->attempt->call, &load->arena);
+    const struct delivery_kind *kind = load->settings->kind;
+    size_t count = 0;
+    const struct slice *secrets =
+        kind->secrets != NULL ? kind->secrets(load->settings->kind_settings, &load->arena, &count) : NULL;
+    verdict->request = redact_request(&r->attempt->call, secrets, count, &load->arena);
     if (result->err == OK) {
         verdict->response = arena_printf(&load->arena, "HTTP %d %s\ncontent-type: %.*s\n\n%.*s", result->status,
             http_status_text(result->status), SLICE_ARG(result->content_type), SLICE_ARG(result->body));

@@ -135,6 +135,9 @@ struct slice destination_setting_text(
     const struct destination_settings *settings, struct slice key, struct arena *arena);
 /* As JSON for the code: without the secrets that it does not need. Only for DESTINATION_CODE. */
 struct slice destination_settings_config(const struct destination_settings *settings);
+/* What nobody may be shown: the texts of secret settings; of a URL what follows its host. The list is in `arena`. */
+const struct slice *destination_settings_secrets(
+    const struct destination_settings *settings, struct arena *arena, size_t *ret_count);
 
 /* ---- requests ---- */
 

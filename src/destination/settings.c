@@ -273,3 +273,30 @@ struct slice destination_setting_text(
 struct slice destination_settings_config(const struct destination_settings *settings) {
     return settings->code_config;
 }
+
+/* A webhook's address is secret for its path; its host is what a person wants to see. */
+static struct slice behind_host(struct slice url) {
+    const char *authority = memmem(url.ptr, url.len, "//", 2);
+    size_t head = authority != NULL ? (size_t)(authority - url.ptr) + 2 : 0;
+    const char *slash = memchr(url.ptr + head, '/', url.len - head);
+    return slash != NULL ? slice_of(slash + 1, url.len - (size_t)(slash + 1 - url.ptr)) : SLICE_NONE;
+}
+
+const struct slice *destination_settings_secrets(
+    const struct destination_settings *settings, struct arena *arena, size_t *ret_count) {
+    enum { SHORTEST = 6 /* bytes: less would be found in what is none */ };
+    const struct destination_type *type = &settings->definition->type;
+    struct slice *secrets = ARENA_ARRAY(arena, struct slice, type->setting_count + 1);
+    *ret_count = 0;
+    for (size_t i = 0; i < type->setting_count; i++) {
+        if (!type->settings[i].secret || !value_is_text(&settings->values[i])) {
+            continue;
+        }
+        struct slice text = value_text(&settings->values[i], arena);
+        text = type->settings[i].type == SETTING_URL ? behind_host(text) : text;
+        if (text.len >= SHORTEST) {
+            secrets[(*ret_count)++] = text;
+        }
+    }
+    return secrets;
+}

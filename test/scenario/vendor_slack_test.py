@@ -28,6 +28,17 @@ def test_messages_reach_the_channel_of_their_event(serve, vendor):
     server.assert_conserved()
 
 
+def test_a_dead_letter_shows_the_host_of_the_webhook_and_not_its_secret(serve, vendor):
+    vendor.refuses[ALL] = (410, b"channel_is_archived")
+    server = serve(workspace([slack()]), clock=True, env=vendor.knobs())
+    server.track("Signed Out")
+    server.settle()
+    letter = server.get("/v0/dead")["letters"][0]
+    shown = server.get(f"/v0/dead/{letter['id']}")["request"]
+    assert shown.startswith("POST https://hooks.slack.com/***")
+    server.assert_conserved()
+
+
 def test_a_channel_that_is_gone_costs_its_own_messages_alone(serve, vendor):
     vendor.refuses[ORDERS] = (410, b"channel_is_archived")
     server = serve(workspace([slack()]), clock=True, env=vendor.knobs())

@@ -119,4 +119,9 @@ static void judge_tables(struct kind_judging *judging) {
     destination_judge(&tables->judging);
 }
 
-const struct delivery_kind delivery_tables = {.open = tables_open, .run = run_tables, .judge = judge_tables};
+static const struct slice *tables_secrets(const void *settings, struct arena *arena, size_t *ret_count) {
+    return destination_settings_secrets(settings, arena, ret_count);
+}
+
+const struct delivery_kind delivery_tables = {
+    .open = tables_open, .run = run_tables, .judge = judge_tables, .secrets = tables_secrets};
