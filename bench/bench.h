@@ -54,5 +54,6 @@ int bench_log(int argc, char **argv);
 int bench_transform(int argc, char **argv);
 int bench_fill(int argc, char **argv);
 int bench_map(int argc, char **argv);
+int bench_dest(int argc, char **argv);
 
 #endif

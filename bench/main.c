@@ -22,6 +22,8 @@ static const struct {
     {"fill", bench_fill, "--dir D --events N: writes a log of that many events, for recovery and lag measurements"},
     {"map", bench_map,
         "--definition DIR --event FILE [--events N]: events to requests by a definition's tables, in process"},
+    {"dest", bench_dest,
+        "[--sluice PATH] [--events N] [--batch N]: one mapping as tables and as JavaScript in a worker"},
 };
 
 int main(int argc, char **argv) {
