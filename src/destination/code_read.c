@@ -297,10 +297,25 @@ static struct slice first_line(struct slice text) {
     return slice_starts(line, SLICE("Error: ")) ? slice_of(line.ptr + 7, line.len - 7) : line;
 }
 
+/* What the code did not say itself is told by its cause. */
+static struct slice failure_text(const struct transform_result *row) {
+    switch (row->cause) {
+    case TRANSFORM_CAUSE_CPU:
+    case TRANSFORM_CAUSE_PENDING:
+    case TRANSFORM_CAUSE_KILLED_CPU:
+    case TRANSFORM_CAUSE_MEMORY:
+    case TRANSFORM_CAUSE_WAIT:
+    case TRANSFORM_CAUSE_DIED:
+        return slice_cstr(transform_cause_text(row->cause));
+    default:
+        return first_line(row->error);
+    }
+}
+
 static void read_failure(
     struct code_result *result, const struct transform_result *row, const uint32_t *sent, size_t sent_count) {
     bool again = row->cause == TRANSFORM_CAUSE_WAIT;
-    struct slice text = first_line(row->error);
+    struct slice text = failure_text(row);
     enum destination_refusal_kind kind = again ? REFUSAL_RETRY : REFUSAL_DEAD;
     if (row->input != TRANSFORM_NO_INPUT) {
         refuse(result, sent[row->input], kind, text);
