@@ -41,7 +41,7 @@ const CHECKOUT = [
 ];
 const CANCELLED = [...ORDER, ['cancel_reason', ['cancel_reason', 'reason'], TEXT]];
 
-const EVENTS = {
+const EVENTS = new Map(Object.entries({
     'product viewed': { name: 'ecommerce.product_viewed', fields: [...PRODUCT, CURRENCY, ['type', ['type'], ANY]] },
     'product added': { name: 'ecommerce.cart_updated', fields: CART, action: 'add', products: 'or one' },
     'product removed': { name: 'ecommerce.cart_updated', fields: CART, action: 'remove', products: 'or one' },
@@ -49,7 +49,7 @@ const EVENTS = {
     'order completed': { name: 'ecommerce.order_placed', fields: ORDER, products: 'list' },
     'order refunded': { name: 'ecommerce.order_refunded', fields: ORDER, products: 'list' },
     'order cancelled': { name: 'ecommerce.order_cancelled', fields: CANCELLED, products: 'list' },
-};
+}));
 
 const RESERVED = ['products', 'source', 'metadata', 'time', 'event_name'];
 
@@ -97,7 +97,7 @@ function source(message) {
 
 // {name, properties} of a track call that has a recommended event; undefined for others.
 export function recommended(message) {
-    const event = EVENTS[String(message.event).trim().toLowerCase()];
+    const event = EVENTS.get(String(message.event).trim().toLowerCase());
     if (!event) {
         return undefined;
     }

@@ -34,7 +34,7 @@ const SHAPES = { email: (value) => String(value).trim().toLowerCase(), gender };
 
 // null stays null: it removes the attribute.
 function shape(key, value) {
-    return value === null || !(key in SHAPES) ? value : SHAPES[key](value);
+    return value === null || !Object.hasOwn(SHAPES, key) ? value : SHAPES[key](value);
 }
 
 // ---- operations on arrays of objects ----
