@@ -19,11 +19,17 @@ static struct seat seat;
 static const char auth[] = ",\"delivery\":{\"auth\":{\"bearer\":\"${settings.key}\"},\"headers\":{\"X-A\":\"core\"}}";
 static const char config[] = "{\"key\":\"secret1\"}";
 
+static void begin(struct testing *t, const char *more, const char *script, const char *settings) {
+    if (code_open(t, more, script, settings) != OK) {
+        fail_msg("%s: %s", t->why.path, t->why.text);
+    }
+}
+
 /* What comes of the events, as cases show it. */
 static void expect_run(const char *more, const char *script, const char *const *events, const char *expected) {
     struct testing t;
     struct destination_run run = {.count = 0};
-    code_open(&t, more, script, config);
+    begin(&t, more, script, config);
     if (code_run(&t, &seat, events, &run) != OK) {
         fail_msg("%s: %s", t.why.path, t.why.text);
     }
@@ -35,7 +41,7 @@ static void expect_run(const char *more, const char *script, const char *const *
 static void expect_dead(const char *script, const char *text) {
     struct testing t;
     struct destination_run run = {.count = 0};
-    code_open(&t, "", script, config);
+    begin(&t, "", script, config);
     assert_int_equal(code_run(&t, &seat, EVENTS(TRACK("a", "u")), &run), OK);
     assert_int_equal(run.batch.request_count, 0);
     assert_int_equal(run.batch.refusal_count, 1);
@@ -78,7 +84,7 @@ static void a_body_is_compressed_where_the_code_says_so(void **state) {
     (void)state;
     struct testing t;
     struct destination_run run = {.count = 0};
-    code_open(&t, "",
+    begin(&t, "",
         "import { each } from 'sluice';"
         "export const transform = each(() => ({ url: 'https://v.test/', text: 'x'.repeat(1000), gzip: true }));",
         config);
@@ -203,7 +209,7 @@ static void a_loop_in_one_event_leaves_the_others_alone(void **state) {
     (void)state;
     struct testing t;
     struct destination_run run = {.count = 0};
-    code_open(&t, "",
+    begin(&t, "",
         "import { each } from 'sluice';"
         "export const transform = each(({ message }) => { while (message.event === 'bad'); return { url: 'https://v.test/' "
         "}; });",
@@ -240,7 +246,7 @@ static void nothing_is_merged_in_a_preview(void **state) {
     (void)state;
     struct testing t;
     struct destination_run run = {.no_batch = true};
-    code_open(&t, batches, items, config);
+    begin(&t, batches, items, config);
     assert_int_equal(code_run(&t, &seat, EVENTS(TRACK("a", "u1"), TRACK("a", "u2")), &run), OK);
     assert_int_equal(run.batch.request_count, 2);
     assert_int_equal(run.batch.requests[1].events[0], 1);
@@ -266,7 +272,7 @@ static void settings_that_events_fill_are_filled_and_taken_from_them(void **stat
     (void)state;
     struct testing t;
     struct destination_run run = {.count = 0};
-    code_open(&t, ",\"delivery\":{\"auth\":{\"bearer\":\"${settings.key}\"}}",
+    begin(&t, ",\"delivery\":{\"auth\":{\"bearer\":\"${settings.key}\"}}",
         "import { each } from 'sluice';"
         "export const transform = each(({ message }, config) => ({ url: 'https://v.test/', json: { region: config.region,"
         "  left: message.properties } }));",
@@ -296,7 +302,7 @@ static void ids_are_the_same_whenever_an_event_is_prepared_again(void **state) {
     struct testing t;
     struct destination_run alone = {.count = 0};
     struct destination_run together = {.count = 0};
-    code_open(&t, "", script, config);
+    begin(&t, "", script, config);
     assert_int_equal(code_run(&t, &seat, EVENTS(TRACK("b", "u")), &alone), OK);
     assert_int_equal(code_run(&t, &seat, EVENTS(TRACK("a", "u"), TRACK("b", "u")), &together), OK);
     assert_true(slice_eq(alone.batch.requests[0].url, together.batch.requests[1].url));
@@ -314,7 +320,7 @@ static void expect_asked(const char *exchanges, const char *const *events, const
     struct testing t;
     struct json_doc doc;
     struct destination_exchanges *list = NULL;
-    code_open(&t, auth, asks, config);
+    begin(&t, auth, asks, config);
     struct json_parser *parser = json_parser_new(32);
     assert_int_equal(json_parse(parser, testing_padded(&t, exchanges), &doc, &t.why), OK);
     assert_int_equal(destination_exchanges_read(&doc, 0, &t.arena, &list, &t.why), OK);
@@ -347,7 +353,7 @@ static void a_network_that_fails_is_tried_again(void **state) {
     (void)state;
     struct testing t;
     struct destination_run run = {.count = 0};
-    code_open(&t, "",
+    begin(&t, "",
         "import { each } from 'sluice';"
         "export const transform = each(async (e, config, ctx) => { await ctx.http({ url: 'http://127.0.0.1:1/' }); });",
         config);
@@ -363,7 +369,7 @@ static void a_network_that_fails_is_tried_again(void **state) {
 
 static void expect_verdicts(const char *script, int status, const char *body, size_t events, const char *expected) {
     struct testing t;
-    code_open(&t, ",\"responses\":[{\"status\":418,\"outcome\":\"filtered\"}]", script, config);
+    begin(&t, ",\"responses\":[{\"status\":418,\"outcome\":\"filtered\"}]", script, config);
     static const uint32_t list[] = {0, 1};
     const struct destination_request request = {.url = SLICE("https://v.test/a"),
         .endpoint = SLICE("https://v.test/a"),
@@ -429,7 +435,7 @@ static void a_wrong_outcome_leaves_the_status_to_decide(void **state) {
 static void code_that_does_not_parse_is_named_with_its_place(void **state) {
     (void)state;
     struct testing t;
-    code_open(&t, "", "export function transform(events) {\n    return events.;\n}\n", config);
+    begin(&t, "", "export function transform(events) {\n    return events.;\n}\n", config);
     assert_int_equal(destination_code_check(seat.transform, &t.definition->type, &t.why), ERR_INVALID);
     assert_string_equal(t.why.path, "transform.js:2:19");
     assert_string_equal(t.why.text, "SyntaxError: Unexpected token\n        return events.;\n                      ^");
@@ -448,7 +454,7 @@ static void imports_are_those_of_destinations(void **state) {
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct testing t;
-        code_open(&t, "", rows[i][0], config);
+        begin(&t, "", rows[i][0], config);
         assert_int_equal(destination_code_check(seat.transform, &t.definition->type, &t.why), ERR_INVALID);
         if (strstr(t.why.text, rows[i][1]) == NULL) {
             fail_msg("\"%s\" is not in \"%s\"", rows[i][1], t.why.text);

@@ -32,7 +32,7 @@ static inline void seat_stop(struct seat *seat) {
 }
 
 /* `more`: members of the definition behind the settings key (secret), region (text) and none (secret). */
-static inline void code_open(struct testing *t, const char *more, const char *script, const char *config) {
+MUST static inline enum err code_open(struct testing *t, const char *more, const char *script, const char *config) {
     testing_start(t);
     struct slice text = arena_printf(&t->arena,
         "{\"type\":\"CODE\",\"label\":\"Code\",\"category\":\"c\",\"settings\":{"
@@ -45,9 +45,7 @@ static inline void code_open(struct testing *t, const char *more, const char *sc
         t->definition->code = code_new(&main, NULL, 0);
         e = destination_open(&t->definition->type, slice_cstr(config), t->parser, &t->arena, &t->settings, &t->why);
     }
-    if (e != OK) {
-        fail_msg("%s: %s", t->why.path, t->why.text);
-    }
+    return e;
 }
 
 static inline struct slice code_shown(struct testing *t, const struct destination_batch *batch) {
