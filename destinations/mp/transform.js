@@ -67,7 +67,7 @@ function request(endpoint, records, config) {
     if (endpoint !== 'import') {
         return { url, query: { verbose: 2 }, json: records };
     }
-    const { headers, query } = importAuth(config);
+    const { headers, query } = config.importing;
     return { url, headers, query: { strict: config.strictMode ? 1 : 0, ...query }, json: records };
 }
 
@@ -308,7 +308,9 @@ function alias({ message }, config) {
 
 const TYPES = { identify, track, page: view, screen: view, group, alias };
 
-export const transform = each((event, config, ctx) => {
+const prepared = (config) => ({ ...config, importing: importAuth(config) });
+
+const one = each((event, config, ctx) => {
     const { message, metadata } = event;
     const type = typeOf(message);
     const user = metadata?.userId || userOf(message) || message.anonymousId;
@@ -317,6 +319,8 @@ export const transform = each((event, config, ctx) => {
         keep: { endpoint, type, user },
     }));
 });
+
+export const transform = (events, config, ctx) => one(events, prepared(config), ctx);
 
 // ---- batches ----
 
@@ -364,7 +368,8 @@ function merged(chunk, endpoint, config) {
     return { events, request: { ...rest, ...body }, keep: { owners } };
 }
 
-export function batch(results, config, ctx) {
+export function batch(results, settings, ctx) {
+    const config = prepared(settings);
     return runsOf(results).flatMap((run) => ENDPOINTS.flatMap((endpoint) => {
         const mine = run.results.filter((result) => result.keep.endpoint === endpoint);
         const most = ctx.limits[`${endpoint}_max_batch_size`];
