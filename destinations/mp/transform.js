@@ -6,7 +6,8 @@ import { copy, first, get, isEmpty, isObject, number, set } from '_lib/values';
 import { browser } from '_lib/user_agent';
 
 const HOSTS = { us: 'https://api.mixpanel.com', eu: 'https://api-eu.mixpanel.com', in: 'https://api-in.mixpanel.com' };
-const ENDPOINTS = ['engage', 'groups', 'import']; // in the order in which requests of one event are sent
+// The order within a batch: an import may be repeated without harm ($insert_id), what is added to profiles may not.
+const ENDPOINTS = ['import', 'engage', 'groups'];
 const INSERT_ID_LENGTH = 36; // https://docs.mixpanel.com/reference/import-events#propertiesinsert_id
 const EVENTS_YEARS = 5; // https://docs.mixpanel.com/docs/data-structure/events-and-properties: no older ones
 
@@ -74,7 +75,8 @@ function request(endpoint, records, config) {
 // ---- events ----
 
 function eventTime(message, now) {
-    const ms = time(message.timestamp) ?? time(message.originalTimestamp);
+    const told = !isEmpty(message.timestamp) || !isEmpty(message.originalTimestamp);
+    const ms = told ? time(message.timestamp) ?? time(message.originalTimestamp) : time(message.receivedAt);
     if (ms === undefined) {
         throw new Dead('neither timestamp nor originalTimestamp is a time');
     }
