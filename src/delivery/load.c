@@ -418,13 +418,15 @@ void sender_probe(struct sender *sender, struct item *item) {
 
 /* True: some were, and others of their loads may have come into the queue for it. */
 static bool drop_queued(struct sender *sender) {
+    enum destination_state state = sender_state(sender);
+    bool probes = state == DESTINATION_WAITING || state == DESTINATION_PAUSED;
     bool dropped = false;
     struct attempt *next;
     struct attempt *list = sender->queue_first;
     sender->queue_first = sender->queue_last = NULL;
     for (struct attempt *attempt = list; attempt != NULL; attempt = next) {
         next = attempt->queue_next;
-        if (attempt->load->probe) {
+        if (attempt->load->probe && probes) {
             attempt_queue(attempt);
         } else {
             attempt_drop(attempt);

@@ -3,7 +3,7 @@
 #include "delivery/user_code_internal.h"
 #include "destination/destination.h"
 
-enum { DEPTH_MAX = 128, ARENA_CHUNK = 8192 };
+enum { DEPTH_MAX = 128, ARENA_CHUNK = 8192, LOAD_MAX = 10000 /* as many as the knob allows */ };
 
 static size_t connected_sources(
     const struct workspace_info *info, const struct destination *destination, uint64_t *out) {
@@ -38,6 +38,7 @@ static void set_loads(
     settings->load_events = batches                        ? definition->batching.events
         : settings->is_late || settings->user_code != NULL ? (uint32_t)conf->load
                                                            : 1;
+    settings->load_events = settings->load_events < LOAD_MAX ? settings->load_events : LOAD_MAX;
     settings->gather_ms = batches ? definition->batching.time_ms : 0;
 }
 

@@ -82,6 +82,31 @@ def batching(folder, sink):
     return {"id": "batches", "type": "BATCHES", "config": {"url": sink.url}}
 
 
+CODE = """
+export function transform(events, config) {
+    return [{ events: events.map((event, at) => at), request: { url: config.url, json: { items: events.map(({ message }) => message) } } }];
+}
+export function outcome(response) {
+    return response.status === 200 ? response.body.map((bad) => (bad ? 'dead' : 'delivered')) : undefined;
+}
+"""
+
+
+def coded(folder, sink):
+    """A destination with a transform.js, whose answers are read event by event."""
+    definition = {"type": "CODED", "label": "Coded", "category": "tests",
+                  "settings": {"url": {"type": "url", "label": "URL", "help": "the sink", "required": True}},
+                  "delivery": {"headers": {"Content-Type": "application/json"}, "limits": {"concurrency": CONCURRENCY}}, "code": {}}
+    (folder / "coded").mkdir(parents=True)
+    (folder / "coded" / "definition.json").write_text(json.dumps(definition))
+    (folder / "coded" / "transform.js").write_text(CODE)
+    return {"id": "coded", "type": "CODED", "config": {"url": sink.url}}
+
+
+def answer_each(arrival, number):
+    return Answer(body=json.dumps([item["event"] == "bad" for item in arrival.json["items"]]).encode())
+
+
 def answer_batch(arrival, number):
     return Answer(status=400 if any(item["event"] == "bad" for item in arrival.json["items"]) else 200)
 
@@ -174,6 +199,33 @@ def test_nothing_acknowledged_is_lost_when_killed_at_random_instants(tmp_path):
         end_all(server)
         check_sink(client, sink, kills, seed)
         check_batches(client, batches, kills, seed)
+    finally:
+        if server.process is not None:
+            server.kill()
+        sink.close()
+        batches.close()
+
+
+def test_nothing_is_lost_when_killed_while_code_of_users_and_destinations_runs(tmp_path):
+    seed = int(os.environ.get("SLUICE_CRASH_SEED", random.randrange(1 << 30)))
+    dice = random.Random(seed)
+    client, sink, batches, kills = Client(dice), Sink(), Sink(answer_each), 0
+    document = workspace([{**webhook("hook", sink.url, delivery={"concurrency": CONCURRENCY}), "transformation": "t"},
+                          coded(tmp_path / "types", batches)])
+    document["transformations"] = [{"id": "t", "code": "export const transformEvent = (event) => ({ ...event, seen: true });"}]
+    server = Sluice(tmp_path, document, env={"SLUICE_STORE_SEGMENT_BYTES": "128KiB", "SLUICE_DELIVERY_SAVE_EVENTS": "50",
+                                             "SLUICE_DELIVERY_LOAD": str(BATCH), "SLUICE_DESTINATION_FOLDER": str(tmp_path / "types")})
+    try:
+        for _ in range(ROUNDS):
+            server.start()
+            client.run(server, requests=dice.randrange(1, 30))
+            server.kill()
+            kills += 1
+        end_all(server)
+        check_sink(client, sink, kills, seed)
+        check_batches(client, batches, kills, seed)
+        assert all(arrival.json["seen"] for arrival in sink.arrivals)
+        assert server.stop() == 0
     finally:
         if server.process is not None:
             server.kill()
