@@ -94,6 +94,14 @@ static void show_setting(struct json_writer *w, const struct destination_setting
     json_put_string(w, "label", setting->label);
     json_put_string(w, "help", setting->help);
     json_put_bool(w, "secret", setting->secret);
+    if (setting->secret_member_count > 0) {
+        json_write_key(w, SLICE("secret_members"));
+        json_write_array(w);
+        for (size_t i = 0; i < setting->secret_member_count; i++) {
+            json_write_string(w, setting->secret_members[i]);
+        }
+        json_write_end(w);
+    }
     json_put_bool(w, "required", setting->required);
     if (setting->fallback.len > 0) {
         json_put_raw(w, "default", setting->fallback);

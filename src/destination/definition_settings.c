@@ -6,6 +6,7 @@ enum part {
     PART_LABEL,
     PART_HELP,
     PART_SECRET,
+    PART_SECRET_MEMBERS,
     PART_REQUIRED,
     PART_DEFAULT,
     PART_OPTIONS,
@@ -19,6 +20,7 @@ static const struct schema_key setting_keys[PART_COUNT] = {
     [PART_LABEL] = {"label", SCHEMA_TEXT, true},
     [PART_HELP] = {"help", SCHEMA_TEXT, true},
     [PART_SECRET] = {"secret", SCHEMA_BOOL, false},
+    [PART_SECRET_MEMBERS] = {"secret_members", SCHEMA_LIST, false},
     [PART_REQUIRED] = {"required", SCHEMA_BOOL, false},
     [PART_DEFAULT] = {"default", SCHEMA_ANY, false},
     [PART_OPTIONS] = {"options", SCHEMA_LIST, false},
@@ -58,6 +60,13 @@ static enum err read_options(struct compiler *c, uint32_t node, struct destinati
     return OK;
 }
 
+static enum err read_secret_members(struct compiler *c, uint32_t node, struct destination_setting *setting) {
+    struct slice *members = NULL;
+    enum err e = schema_texts(c->s, node, &members, &setting->secret_member_count);
+    setting->secret_members = members;
+    return e;
+}
+
 static enum err read_setting(struct compiler *c, uint32_t key, struct destination_setting *setting,
     struct setting_check *check, struct pattern_list *patterns) {
     const struct json_doc *doc = c->s->doc;
@@ -72,6 +81,10 @@ static enum err read_setting(struct compiler *c, uint32_t key, struct destinatio
     }
     if (e == OK && at[PART_OPTIONS] != JSON_ABSENT) {
         e = read_options(c, at[PART_OPTIONS], setting);
+    }
+    if (e == OK && at[PART_SECRET_MEMBERS] != JSON_ABSENT) {
+        e = type == SETTING_ROWS ? read_secret_members(c, at[PART_SECRET_MEMBERS], setting)
+                                 : schema_fail(c->s, at[PART_SECRET_MEMBERS], "goes with the type rows");
     }
     if (e == OK && at[PART_PATTERN] != JSON_ABSENT) {
         setting->pattern = schema_text(c->s, at[PART_PATTERN]);

@@ -41,7 +41,9 @@ struct destination_setting {
     struct slice fallback;                    /* default as JSON; empty = none */
     const struct destination_option *options; /* of SETTING_CHOICE */
     size_t option_count;
-    struct slice pattern; /* POSIX extended; empty = none */
+    struct slice pattern;               /* POSIX extended; empty = none */
+    const struct slice *secret_members; /* of SETTING_ROWS: members of a row that are never shown */
+    size_t secret_member_count;
 };
 
 struct destination_mode {
@@ -135,7 +137,8 @@ struct slice destination_setting_text(
     const struct destination_settings *settings, struct slice key, struct arena *arena);
 /* As JSON for the code: without the secrets that it does not need. Only for DESTINATION_CODE. */
 struct slice destination_settings_config(const struct destination_settings *settings);
-/* What nobody may be shown: the texts of secret settings; of a URL what follows its host. The list is in `arena`. */
+/* What nobody may be shown: the texts of secret settings and secret members of rows; of a URL what follows its host.
+ * The list is in `arena`. */
 const struct slice *destination_settings_secrets(
     const struct destination_settings *settings, struct arena *arena, size_t *ret_count);
 

@@ -282,21 +282,52 @@ static struct slice behind_host(struct slice url) {
     return slash != NULL ? slice_of(slash + 1, url.len - (size_t)(slash + 1 - url.ptr)) : SLICE_NONE;
 }
 
-const struct slice *destination_settings_secrets(
-    const struct destination_settings *settings, struct arena *arena, size_t *ret_count) {
+struct secrets {
+    struct arena *arena;
+    struct slice *list;
+    size_t count, room;
+};
+
+static void add_secret(struct secrets *secrets, const struct value *value) {
     enum { SHORTEST = 6 /* bytes: less would be found in what is none */ };
-    const struct destination_type *type = &settings->definition->type;
-    struct slice *secrets = ARENA_ARRAY(arena, struct slice, type->setting_count + 1);
-    *ret_count = 0;
-    for (size_t i = 0; i < type->setting_count; i++) {
-        if (!type->settings[i].secret || !value_is_text(&settings->values[i])) {
-            continue;
+    struct slice text = value_is_text(value) ? value_text(value, secrets->arena) : SLICE("");
+    text = memmem(text.ptr, text.len, "://", 3) != NULL ? behind_host(text) : text;
+    if (text.len < SHORTEST) {
+        return;
+    }
+    if (secrets->count == secrets->room) {
+        size_t room = 2 * secrets->room + 8;
+        struct slice *larger = ARENA_ARRAY(secrets->arena, struct slice, room);
+        for (size_t i = 0; i < secrets->count; i++) {
+            larger[i] = secrets->list[i];
         }
-        struct slice text = value_text(&settings->values[i], arena);
-        text = type->settings[i].type == SETTING_URL ? behind_host(text) : text;
-        if (text.len >= SHORTEST) {
-            secrets[(*ret_count)++] = text;
+        secrets->list = larger;
+        secrets->room = room;
+    }
+    secrets->list[secrets->count++] = text;
+}
+
+static void add_members(struct secrets *secrets, const struct destination_setting *setting, struct value *rows) {
+    struct value_pair row;
+    for (size_t position = 0; value_next(rows, &position, secrets->arena, &row);) {
+        for (size_t i = 0; i < setting->secret_member_count; i++) {
+            struct value member = value_member(&row.value, setting->secret_members[i], secrets->arena);
+            add_secret(secrets, &member);
         }
     }
-    return secrets;
+}
+
+const struct slice *destination_settings_secrets(
+    const struct destination_settings *settings, struct arena *arena, size_t *ret_count) {
+    const struct destination_type *type = &settings->definition->type;
+    struct secrets secrets = {.arena = arena};
+    for (size_t i = 0; i < type->setting_count; i++) {
+        if (type->settings[i].secret) {
+            add_secret(&secrets, &settings->values[i]);
+        } else if (type->settings[i].secret_member_count > 0) {
+            add_members(&secrets, &type->settings[i], &settings->values[i]);
+        }
+    }
+    *ret_count = secrets.count;
+    return secrets.list;
 }

@@ -29,13 +29,14 @@ def test_messages_reach_the_channel_of_their_event(serve, vendor):
 
 
 def test_a_dead_letter_shows_the_host_of_the_webhook_and_not_its_secret(serve, vendor):
-    vendor.refuses[ALL] = (410, b"channel_is_archived")
+    vendor.refuses.update({ALL: (410, b"channel_is_archived"), ORDERS: (410, b"channel_is_archived")})
     server = serve(workspace([slack()]), clock=True, env=vendor.knobs())
     server.track("Signed Out")
+    server.track("Order Placed")
     server.settle()
-    letter = server.get("/v0/dead")["letters"][0]
-    shown = server.get(f"/v0/dead/{letter['id']}")["request"]
-    assert shown.startswith("POST https://hooks.slack.com/***")
+    letters = server.get("/v0/dead")["letters"]
+    shown = [server.get(f"/v0/dead/{letter['id']}")["request"] for letter in letters]
+    assert [request.split()[:2] for request in shown] == [["POST", "https://hooks.slack.com/***"]] * 2
     server.assert_conserved()
 
 
