@@ -24,7 +24,7 @@ def test_the_cases_of_a_destination_pass(folder):
 
 def test_the_example_of_the_manual_works(tmp_path):
     manual = (ROOT / "docs/destinations.md").read_text()
-    examples = dict(re.findall(r"<!-- example: ([\w.]+) -->\n```json\n(.*?)```", manual, re.S))
+    examples = dict(re.findall(r"<!-- example: ([\w./]+) -->\n```\w+\n(.*?)```", manual, re.S))
     (tmp_path / "cases").mkdir()
     (tmp_path / "definition.json").write_text(examples["definition.json"])
     (tmp_path / "cases" / "example.json").write_text(examples["case"])
@@ -35,6 +35,22 @@ def test_the_example_of_the_manual_works(tmp_path):
     (tmp_path / "cases" / "example.json").write_text(json.dumps(broken))
     done = dest("test", tmp_path)
     assert done.returncode == 1 and "value: expected 26, got 25" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_example_with_code_of_the_manual_works(tmp_path):
+    manual = (ROOT / "docs/destinations.md").read_text()
+    examples = dict(re.findall(r"<!-- example: code/([\w.]+) -->\n```\w+\n(.*?)```", manual, re.S))
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "definition.json").write_text(examples["definition.json"])
+    (tmp_path / "transform.js").write_text(examples["transform.js"])
+    (tmp_path / "cases" / "example.json").write_text(examples["case"])
+    done = dest("test", tmp_path)
+    assert done.returncode == 0 and "1 passed, 0 failed" in done.stdout, done.stdout + done.stderr
+    broken = json.loads(examples["case"])
+    broken["outcomes"][1]["expect"] = "dead"
+    (tmp_path / "cases" / "example.json").write_text(json.dumps(broken))
+    done = dest("test", tmp_path)
+    assert done.returncode == 1 and 'an answer of 503: expected "dead", got retry' in done.stdout, done.stdout + done.stderr
 
 
 def definition(folder, **changes):
@@ -74,6 +90,50 @@ def test_a_destination_added_at_run_time_delivers(serve, sink, tmp_path):
     letters = server.get("/v0/dead")["letters"]
     assert len(letters) == 1 and "k1" not in server.get(f"/v0/dead/{letters[0]['id']}")["request"]
     server.assert_conserved()
+
+
+SCRIPT = """
+import { each, Filtered } from 'sluice';
+import { shout } from '_lib/shout';
+export const transform = each(({ message, draft }, config) => {
+    if (message.event === 'Quiet') {
+        throw new Filtered('too quiet');
+    }
+    return ['first', 'second'].map((part) => ({ url: `${config.url}/${part}`, json: { ...draft.body, what: shout(message.event) } }));
+});
+export const outcome = (response) => (response.body.again ? 'retry' : undefined);
+"""
+
+
+def test_a_destination_with_code_added_at_run_time_delivers(serve, sink, tmp_path):
+    environment = definition(tmp_path / "more", delivery={"auth": {"bearer": "${settings.key}"},
+                                                          "requests": [{"name": "event", "table": "event"}]}, responses=[])
+    (tmp_path / "more" / "added" / "transform.js").write_text(SCRIPT)
+    (tmp_path / "more" / "_lib").mkdir()
+    (tmp_path / "more" / "_lib" / "shout.js").write_text("export const shout = (text) => `${text.toUpperCase()}!`;\n")
+    sink.behave = lambda arrival, number: Answer(body=b'{"again":true}' if number == 0 else b"{}")
+    server = serve(workspace([added(sink.url)]), clock=True, env=environment)
+    for name in ("Buy", "Ping", "Quiet"):
+        server.track(name, user="u 1", properties={"n": 1})
+    sink.wait_accepted(1)
+    server.settle()
+    server.advance(600_000)
+    sink.wait_accepted(3)
+    server.settle()
+    assert [arrival.path.rsplit("/", 1)[1] for arrival in sink.arrivals] == ["first", "first", "second"]
+    assert sink.arrivals[-1].json == {"what": "BUY!", "data": {"n": 1}}
+    assert {name.lower(): value for name, value in sink.arrivals[0].headers.items()}["authorization"] == "Bearer k1"
+    counts = server.destination("added")
+    assert (counts["delivered"], counts["filtered"], counts["dead"]) == (1, 2, 0)
+    server.assert_conserved()
+
+
+def test_code_that_does_not_parse_is_refused_at_start_with_its_place(tmp_path):
+    environment = definition(tmp_path / "more")
+    (tmp_path / "more" / "added" / "transform.js").write_text("export const transform = (events) => {\n    return events.;\n};\n")
+    done = check(tmp_path, workspace([added("http://127.0.0.1:1")]), environment)
+    assert done.returncode == 4
+    assert "transform.js:2:19: SyntaxError: Unexpected token\n        return events.;\n                      ^" in done.stderr, done.stderr
 
 
 def check(tmp_path, document, environment):
