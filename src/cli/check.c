@@ -119,7 +119,7 @@ static void transformation_json(
     json_write_object(json);
     json_put_string(json, "id", transformation->id);
     json_put_string(json, "name", transformation->name);
-    json_put_string(json, "place", transformation->place);
+    json_put_string(json, "place", transformation->place.text);
     json_put_cstr(json, "code", state_of(transformation));
     json_write_key(json, SLICE("connections"));
     json_write_array(json);

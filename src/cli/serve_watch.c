@@ -72,12 +72,12 @@ struct code_watches *code_watches_renew(struct code_watches *before, struct loop
     }
     for (size_t i = 0; i < info->transformation_count; i++) {
         const struct transformation *transformation = info->transformations[i];
-        if (transformation->in_file) {
-            add(watches, before, transformation->place);
+        if (transformation->place.in_file) {
+            add(watches, before, transformation->place.text);
         }
         for (size_t j = 0; j < transformation->library_count; j++) {
-            if (transformation->libraries[j].in_file) {
-                add(watches, before, transformation->libraries[j].place);
+            if (transformation->libraries[j].place.in_file) {
+                add(watches, before, transformation->libraries[j].place.text);
             }
         }
     }

@@ -105,30 +105,48 @@ struct user_code_set {
     size_t count;
 };
 
-/* "NAME:3:5" or "library HANDLE:3:5", as the compiler has it -> where the text stands. */
-static struct slice place_of(const struct transformation *transformation, struct slice path, struct slice *ret_rest) {
+/* "NAME:3:5" or "library HANDLE:3:5", as the compiler has it: whose code that is, and ":3:5". */
+static const struct code_place *place_of(
+    const struct transformation *transformation, struct slice path, struct slice *ret_rest) {
     struct slice library = SLICE("library ");
     struct slice name = transformation->name;
     *ret_rest = SLICE("");
     if (path.len > name.len && slice_starts(path, name) && path.ptr[name.len] == ':') {
         *ret_rest = slice_of(path.ptr + name.len, path.len - name.len);
-    } else if (slice_starts(path, library)) {
-        struct slice rest;
-        struct slice handle = slice_cut(slice_of(path.ptr + library.len, path.len - library.len), ':', &rest);
-        for (size_t i = 0; i < transformation->library_count; i++) {
-            if (slice_eq(transformation->libraries[i].name, handle)) {
-                *ret_rest = slice_of(path.ptr + library.len + handle.len, path.len - library.len - handle.len);
-                return transformation->libraries[i].place;
-            }
-        }
-        *ret_rest = slice_of(path.ptr, path.len);
-        return SLICE("");
+        return &transformation->place;
     }
-    return transformation->place;
+    for (size_t i = 0; slice_starts(path, library) && i < transformation->library_count; i++) {
+        struct slice handle = transformation->libraries[i].name;
+        struct slice rest = slice_of(path.ptr + library.len, path.len - library.len);
+        if (slice_starts(rest, handle) && (rest.len == handle.len || rest.ptr[handle.len] == ':')) {
+            *ret_rest = slice_of(rest.ptr + handle.len, rest.len - handle.len);
+            return &transformation->libraries[i].place;
+        }
+    }
+    return &transformation->place;
 }
 
-static enum err check(struct transform *transform, const struct transformation *transformation,
-    struct code_entry *entry, struct errinfo *why) {
+/* file:line:column where that can be said: of a file of its own, or of a block in the workspace file. */
+static void say_place(
+    const struct workspace_info *info, const struct code_place *place, struct slice rest, char *out, size_t size) {
+    enum { SPARE = 64 };
+    struct slice column_text;
+    uint64_t line = 0, column = 0;
+    struct slice file = place->line > 0 ? info->path : place->text;
+    size_t cut = file.len > size - SPARE ? file.len - (size - SPARE) : 0; /* a long one loses its beginning */
+    file = slice_of(file.ptr + cut, file.len - cut);
+    struct slice numbers = rest.len > 0 ? slice_of(rest.ptr + 1, rest.len - 1) : SLICE("");
+    struct slice line_text = slice_cut(numbers, ':', &column_text);
+    if (place->line > 0 && slice_to_u64(line_text, &line) == OK && slice_to_u64(column_text, &column) == OK) {
+        snprintf(out, size, "%.*s:%lu:%lu %.*s", SLICE_ARG(file), (unsigned long)(place->line + line - 1),
+            (unsigned long)(place->indent + column), SLICE_ARG(place->path));
+    } else {
+        snprintf(out, size, "%.*s%.*s", SLICE_ARG(place->line > 0 ? place->text : file), SLICE_ARG(rest));
+    }
+}
+
+static enum err check(struct transform *transform, const struct workspace_info *info,
+    const struct transformation *transformation, struct code_entry *entry, struct errinfo *why) {
     struct errinfo inner = {.text = ""};
     entry->unit = code_unit_hold(transformation->id);
     entry->version = code_version(transform, transformation);
@@ -137,12 +155,9 @@ static enum err check(struct transform *transform, const struct transformation *
         return OK;
     }
     struct slice rest;
-    struct slice place = place_of(transformation, slice_cstr(inner.path), &rest);
     char path[sizeof why->path];
-    enum { SPARE = 24 }; /* a long place loses its beginning, never the line */
-    size_t room = sizeof path - SPARE;
-    size_t cut = place.len > room ? place.len - room : 0;
-    snprintf(path, sizeof path, "%.*s%.*s", (int)(place.len - cut), place.ptr + cut, SLICE_ARG(rest));
+    const struct code_place *place = place_of(transformation, slice_cstr(inner.path), &rest);
+    say_place(info, place, rest, path, sizeof path);
     return err_why(e, why, path, "transformation '%.*s': %s", SLICE_ARG(transformation->id), inner.text);
 }
 
@@ -154,7 +169,7 @@ enum err user_code_open(struct transform *transform, const struct workspace *wor
     for (size_t i = 0; i < info->transformation_count; i++) {
         const struct transformation *transformation = info->transformations[i];
         struct code_entry *entry = &set->entries[set->count++];
-        enum err e = transformation->missing != NULL ? OK : check(transform, transformation, entry, why);
+        enum err e = transformation->missing != NULL ? OK : check(transform, info, transformation, entry, why);
         if (e != OK) {
             user_code_close(set);
             return e;

@@ -283,7 +283,7 @@ static void code_that_does_not_compile_is_refused_with_its_place_and_a_caret(voi
                   "      }\n");
     assert_int_equal(user_code_open(fixture.transform, fixture.workspace, &fixture.set, &why), ERR_INVALID);
     assert_null(fixture.set);
-    assert_string_equal(why.path, "w.yaml:13 transformations[0].code:2:16");
+    assert_string_equal(why.path, "w.yaml:15:22 transformations[0].code");
     assert_string_equal(why.text,
         "transformation 't': SyntaxError: Unexpected token\n"
         "      return event event;\n"

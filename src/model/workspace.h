@@ -37,19 +37,26 @@ struct delivery_rules {   /* the `delivery:` block; 0 = the server's knob */
 
 enum on_error { ON_ERROR_DEAD, ON_ERROR_PASS, ON_ERROR_STOP }; /* of a transformation: what becomes of the event */
 
+/* Where code stands, for messages. */
+struct code_place {
+    struct slice text;     /* the path of a file of its own, or "workspace.yaml:12 transformations[0].code" */
+    bool in_file;          /* the former */
+    uint32_t line, indent; /* a block in the workspace file: its first line there, and blanks in front; 0 = none */
+    struct slice path;     /* of such a block: "transformations[0].code" */
+};
+
 struct transformation_library {
     struct slice name; /* as imported */
     struct slice code;
-    struct slice place; /* where the code stands, for messages: a file, or a place in the workspace file */
-    bool in_file;       /* `place` is the path of a file of its own */
+    struct code_place place;
 };
 
 /* User code for events on their way to a destination. */
 struct transformation {
     struct slice id, name;
     struct slice version_id; /* the original's; "" = none: the code's hash is its version */
-    struct slice code, place; /* as a library's */
-    bool in_file;
+    struct slice code;
+    struct code_place place;
     unsigned language; /* 1: module, 0: script */
     const struct transformation_library *libraries;
     size_t library_count;
@@ -80,8 +87,8 @@ struct connection {
     const struct source *source;
     const struct destination *destination;
     bool enabled;
-    bool cloud;                                  /* false: device mode for this source, we must not deliver */
-    const struct slice *hybrid_types;            /* hybrid mode: of these event types only; NULL = all */
+    bool cloud;                       /* false: device mode for this source, we must not deliver */
+    const struct slice *hybrid_types; /* hybrid mode: of these event types only; NULL = all */
     size_t hybrid_type_count;
     const struct transformation *transformation; /* its own, else the destination's; NULL = none */
     enum on_error on_error;

@@ -94,9 +94,9 @@ static enum err read_library(struct draft *draft, const char *folder, const char
     if (snprintf(relative, sizeof relative, "%s/%s", folder, name) >= PATH_SIZE) {
         return err_why(ERR_RANGE, why, folder, "a path is too long");
     }
-    ret_library->in_file = true;
+    ret_library->place.in_file = true;
     ret_library->name = arena_dup(draft->arena, slice_of(name, strlen(name) - 3));
-    return draft_code_file(draft, slice_cstr(relative), &ret_library->code, &ret_library->place, why);
+    return draft_code_file(draft, slice_cstr(relative), &ret_library->code, &ret_library->place.text, why);
 }
 
 enum err draft_code_folder(struct draft *draft, const char *relative,

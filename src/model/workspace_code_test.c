@@ -66,7 +66,7 @@ static void code_stands_inline_or_in_a_file_and_keeps_its_dollars(void **state) 
     const struct transformation *a = info->transformations[0], *b = info->transformations[1];
     assert_slice(a->name, "A");
     assert_slice(a->code, "file's");
-    assert_non_null(memmem(a->place.ptr, a->place.len, "/a.js", 5));
+    assert_non_null(memmem(a->place.text.ptr, a->place.text.len, "/a.js", 5));
     assert_int_equal(a->language, 1);
     assert_int_equal(a->library_count, 2);
     assert_slice(a->libraries[0].name, "one");
@@ -77,6 +77,10 @@ static void code_stands_inline_or_in_a_file_and_keeps_its_dollars(void **state) 
     assert_int_equal(b->language, 0);
     assert_slice(b->credentials, "[{\"key\":\"k\",\"value\":\"hunter2\"}]");
     assert_null(b->missing);
+    assert_true(a->place.in_file && !b->place.in_file);
+    assert_int_equal(b->place.line, 8);
+    assert_int_equal(b->place.indent, 6);
+    assert_slice(b->place.path, "transformations[1].code");
     assert_ptr_equal(workspace_transformation_by_id(workspace, SLICE("b")), b);
     assert_null(workspace_transformation_by_id(workspace, SLICE("c")));
     workspace_release(workspace);

@@ -233,8 +233,8 @@ static enum err find_code(
         }
         struct errinfo why = {.text = ""};
         struct slice file = arena_printf(reader->draft->arena, "transformations/%.*s.js", SLICE_ARG(names[i]));
-        enum err e = draft_code_file(reader->draft, file, &transformation->code, &transformation->place, &why);
-        transformation->in_file = e == OK;
+        enum err e = draft_code_file(reader->draft, file, &transformation->code, &transformation->place.text, &why);
+        transformation->place.in_file = e == OK;
         if (e != ERR_NOT_FOUND) {
             return e == OK ? OK
                            : draft_fail(reader->draft, e, mark_of(reader, entry->node), entry->path.text, "%s: %s",
@@ -267,7 +267,8 @@ static enum err read_code(
     if (transformation->code.len == 0) {
         return find_code(reader, entry, id, transformation);
     }
-    transformation->place = arena_printf(reader->draft->arena, "%s %s.code", reader->draft->file, entry->path.text);
+    transformation->place.text =
+        arena_printf(reader->draft->arena, "%s %s.code", reader->draft->file, entry->path.text);
     return OK;
 }
 
@@ -455,7 +456,7 @@ static enum err read_library(
     enum err e = check_object(reader, entry);
     e = e == OK ? get_text(reader, entry, "name", &ret_library->name) : e;
     e = e == OK ? get_text(reader, entry, "code", &ret_library->code) : e;
-    ret_library->place = arena_printf(reader->draft->arena, "%s %s.code", reader->draft->file, entry->path.text);
+    ret_library->place.text = arena_printf(reader->draft->arena, "%s %s.code", reader->draft->file, entry->path.text);
     return e;
 }
 

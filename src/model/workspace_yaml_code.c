@@ -38,19 +38,44 @@ struct origin {
     const char *path;
 };
 
+/* A block's text begins on the line behind its "|", at the blanks of the first line that has any text. */
+static void find_block(const struct yaml_code *code, const struct ytree_node *node, struct code_place *place) {
+    struct slice rest = code->draft->text;
+    for (uint32_t line = 0; line < node->line && rest.ptr != NULL; line++) {
+        (void)slice_cut(rest, '\n', &rest);
+    }
+    place->line = node->line + 1;
+    while (rest.ptr != NULL) {
+        struct slice line = slice_cut(rest, '\n', &rest);
+        uint32_t blanks = 0;
+        while (blanks < line.len && line.ptr[blanks] == ' ') {
+            blanks++;
+        }
+        if (blanks < line.len && line.ptr[blanks] != '\r') {
+            place->indent = blanks;
+            return;
+        }
+    }
+}
+
 static enum err read_code(
-    const struct yaml_code *code, const struct origin *origin, struct slice *ret_code, struct slice *ret_place) {
+    const struct yaml_code *code, const struct origin *origin, struct slice *ret_code, struct code_place *ret_place) {
     struct errinfo why = {.text = ""};
+    struct arena *arena = code->draft->arena;
     if ((origin->code != NULL) == (origin->file != NULL)) {
         return ytree_fail(code->tree, origin->map, origin->path, "needs exactly one of 'code' and 'file'");
     }
     if (origin->code != NULL) {
         *ret_code = keep(code, origin->code);
-        *ret_place =
-            arena_printf(code->draft->arena, "%s:%u %s.code", code->tree->file, origin->code->line, origin->path);
+        ret_place->path = arena_printf(arena, "%s.code", origin->path);
+        ret_place->text = arena_printf(arena, "%s:%u %s.code", code->tree->file, origin->code->line, origin->path);
+        if (origin->code->literal) {
+            find_block(code, origin->code, ret_place);
+        }
         return OK;
     }
-    enum err e = draft_code_file(code->draft, origin->file->text, ret_code, ret_place, &why);
+    ret_place->in_file = true;
+    enum err e = draft_code_file(code->draft, origin->file->text, ret_code, &ret_place->text, &why);
     if (e != OK) {
         struct place_path path = place_path_join(origin->path, "file");
         struct place_quote quote = place_quote(origin->file->written);
@@ -80,7 +105,6 @@ static enum err read_libraries(const struct yaml_code *code, const struct ytree_
         enum err e = ytree_fields(code->tree, item->value, inner.text, library_fields, LIBRARY_COUNT, field);
         const struct origin origin = {item->value, field[LIBRARY_CODE], field[LIBRARY_FILE], inner.text};
         e = e == OK ? read_code(code, &origin, &library->code, &library->place) : e;
-        library->in_file = origin.file != NULL;
         if (e != OK) {
             return e;
         }
@@ -151,7 +175,6 @@ enum err yaml_code_read(const struct yaml_code *code, const struct ytree_node *m
             slice_eq(read.id, SLICE("none")) ? "means no transformation" : "is used twice");
     }
     const struct origin origin = {map, field[CODE], field[FILE_], path};
-    read.in_file = origin.file != NULL;
     e = read_code(code, &origin, &read.code, &read.place);
     e = e == OK ? read_language(code, field[LANGUAGE], path, &read.language) : e;
     e = e == OK ? read_libraries(code, field[LIBRARIES], path, &read) : e;

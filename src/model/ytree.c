@@ -198,6 +198,7 @@ static enum err on_scalar(struct build *b, const yaml_event_t *event) {
     struct ytree_node *node = node_new(b, event, YTREE_STRING);
     node->written = arena_dup(b->tree->arena, slice_of_yaml(event->data.scalar.value, event->data.scalar.length));
     node->text = node->written;
+    node->literal = event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE;
     /* both: libyaml calls a quoted scalar with the tag "!" plain too */
     if (event->data.scalar.plain_implicit && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
         node->kind = ytree_scalar_kind(node->text);

@@ -27,6 +27,7 @@ struct ytree_item { /* an element of a list, or a member of a map */
 
 struct ytree_node {
     enum ytree_kind kind;
+    bool literal; /* a block after "|": its lines are the file's */
     uint32_t line, column;
     struct slice text;    /* scalars: the value, ${NAME} replaced */
     struct slice written; /* scalars: as in the file; for messages, which must not show secrets */
