@@ -191,6 +191,7 @@ static int check(struct report *report, const struct args *args) {
     enum err e = conf_load(&conf, args, &why);
     e = e == OK ? transform_conf_check(&conf.transform, &why) : e;
     e = e == OK ? destination_load_folder(conf.destination.folder, &why) : e;
+    e = e == OK ? delivery_configure(&conf.delivery, &why) : e;
     if (e == OK) {
         /* arena_dup leaves a NUL behind every text */
         e = workspace_load(conf.workspace.path.ptr, &types, &workspace, &why);

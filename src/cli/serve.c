@@ -196,6 +196,7 @@ static enum err start_workspace(struct server *server, struct errinfo *why) {
     struct workspace *first;
     server->exit = EXIT_CONFIG;
     enum err e = destination_load_folder(server->conf.destination.folder, why);
+    e = e == OK ? delivery_configure(&server->conf.delivery, why) : e;
     e = e == OK ? workspace_load(server->conf.workspace.path.ptr, &types, &first, why) : e;
     if (e != OK) {
         return e;

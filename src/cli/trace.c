@@ -45,6 +45,7 @@ static void print_destination(const struct trace_printer *printer, uint32_t row)
     struct buf *out = printer->out;
     struct slice end = answer_text(answer, row, "end"), reason = answer_text(answer, row, "reason");
     struct slice ended = answer_text(answer, row, "ended"), next = answer_text(answer, row, "next");
+    struct slice text = answer_text(answer, row, "text");
     uint32_t array;
     buf_append(out, SLICE("  → "));
     show_text(out, answer_text(answer, row, "id"), SHOW_PLAIN);
@@ -56,6 +57,10 @@ static void print_destination(const struct trace_printer *printer, uint32_t row)
     if (reason.len > 0) {
         buf_append(out, SLICE(": "));
         show_text(out, reason, SHOW_PLAIN);
+    }
+    if (text.len > 0) {
+        buf_append(out, SLICE(" | "));
+        show_text(out, text, SHOW_PLAIN);
     }
     if (next.len > 0) {
         buf_printf(out, " at %.*s", SLICE_ARG(next));

@@ -101,6 +101,7 @@ static void write_destination(const struct trace *trace, uint64_t key) {
         end == NULL                      ? slice_cstr(pending_text(trace, row, /* tried: */ last != NULL))
             : end->reason != REASON_NONE ? delivery_note_reason(end)
                                          : SLICE(""));
+    json_put_string(json, "text", end != NULL && !is_attempt(end) ? end->text : SLICE(""));
     json_put_time(json, "next", end == NULL && last != NULL ? last->due_ms : 0);
     json_put_cstr(json, "state", row != NULL ? destination_state_name(row->state) : "removed");
     json_write_end(json);

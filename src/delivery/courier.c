@@ -7,7 +7,8 @@
 enum {
     DEPTH_MAX = 1024,        /* no less than what the gateway lets in */
     CONNECTIONS_MAX = 16384, /* each destination has its own bound: this one must not tie them together */
-    ARENA_CHUNK = 16 * 1024
+    ARENA_CHUNK = 16 * 1024,
+    SERVICE_RESPONSE_BYTES = 64 << 20, /* what a transformer makes of a load */
 };
 
 void courier_wake(struct courier *courier) {
@@ -104,6 +105,9 @@ void courier_init(struct courier *courier, struct delivery *delivery, size_t num
         .connect_to = conf->connect_to,
         .response_bytes = conf->response_bytes};
     courier->client = http_client_new(courier->loop, &client);
+    client.allow_private = true;
+    client.response_bytes = SERVICE_RESPONSE_BYTES;
+    courier->services = http_client_new(courier->loop, &client);
 }
 
 void courier_fini(struct courier *courier) {
@@ -112,6 +116,7 @@ void courier_fini(struct courier *courier) {
         sender_free(courier->senders[i]);
     }
     http_client_free(courier->client);
+    http_client_free(courier->services);
     courier_free_loads(courier);
     loop_timer_clear(&courier->note_timer);
     loop_free(courier->loop);

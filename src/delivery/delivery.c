@@ -187,6 +187,7 @@ static void begin_stop(void *arg) {
         courier->senders[i]->stopping = true;
         loop_timer_clear(&courier->senders[i]->timer);
     }
+    courier_stop_asking(courier);
     courier_landed(courier);
 }
 

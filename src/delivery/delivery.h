@@ -36,6 +36,9 @@ void delivery_stop(struct delivery *delivery, int64_t grace_ms);
  * once. Stops what is not stopped. Takes NULL. */
 void delivery_free(struct delivery *delivery);
 
+/* What decides which types can be delivered to: before a workspace is loaded, and before other threads begin. The texts
+ * of `conf` live as long as the process. */
+MUST enum err delivery_configure(const struct delivery_conf *conf, struct errinfo *why);
 /* For workspace_types.check: settings of a destination type. ERR_UNSUPPORTED when this build has no kind for it. */
 enum err delivery_check(struct slice type, struct slice config, struct errinfo *why);
 /* For workspace_types.label: as the type's definition has it; SLICE_NONE without one. */

@@ -193,7 +193,7 @@ struct load {
 struct courier {
     struct delivery *delivery;
     struct loop *loop;
-    struct http_client *client;
+    struct http_client *client, *services; /* the world's; our own's, whose answers are large */
     struct json_parser *parser;
     struct sender **senders;
     size_t sender_count, sender_room;
@@ -282,6 +282,8 @@ void load_end(struct load *load);
 /* A call to a worker goes out; it is back: false when the load was given up meanwhile, and is gone. */
 void load_goes_out(struct load *load);
 bool load_is_back(struct load *load);
+/* Loads that wait for a service of ours wait no longer. */
+void courier_stop_asking(struct courier *courier);
 void courier_cancel(struct courier *courier, const struct sender *sender); /* NULL: of all */
 void courier_free_loads(struct courier *courier);
 

@@ -2,6 +2,7 @@
 #include "delivery/kind.h"
 
 #include "delivery/delivery.h"
+#include "delivery/http/external.h"
 #include "delivery/http/tables.h"
 #include "delivery/http/webhook.h"
 #include "destination/destination.h"
@@ -13,13 +14,19 @@ static const struct delivery_kind *const kinds[] = {
 };
 
 const struct delivery_kind *delivery_kind_find(struct slice type) {
+    if (external_wants(type)) {
+        return &delivery_external;
+    }
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         if (slice_eq(type, slice_cstr(kinds[i]->type))) {
             return kinds[i];
         }
     }
     const struct destination_type *definition = destination_find(type);
-    return definition != NULL && definition->kind != DESTINATION_NATIVE ? &delivery_tables : NULL;
+    if (definition != NULL && definition->kind != DESTINATION_NATIVE) {
+        return &delivery_tables;
+    }
+    return external_is_there() ? &delivery_external : NULL;
 }
 
 static void refuse(struct kind_run *run, uint32_t event, enum err e, const struct errinfo *why) {
@@ -79,6 +86,10 @@ enum err delivery_kind_run_now(const struct delivery_kind *kind, struct kind_run
     return run->failed;
 }
 
+enum err delivery_configure(const struct delivery_conf *conf, struct errinfo *why) {
+    return external_configure(conf, why);
+}
+
 struct slice delivery_label(struct slice type) {
     const struct destination_type *definition = destination_find(type);
     return definition != NULL ? definition->label : SLICE_NONE;
@@ -96,7 +107,8 @@ enum err delivery_check(struct slice type, struct slice config, struct errinfo *
     const struct destination_type *definition = destination_find(type);
     const struct destination_settings *checked = NULL;
     /* a kind in C whose settings a definition describes: its messages have label and help */
-    enum err e = definition != NULL ? destination_open(definition, config, parser, &arena, &checked, why) : OK;
+    bool ours = definition != NULL && kind != &delivery_external;
+    enum err e = ours ? destination_open(definition, config, parser, &arena, &checked, why) : OK;
     if (e == OK) {
         e = kind->open(type, config, parser, &arena, &settings, why);
     }

@@ -53,6 +53,10 @@ struct kind_run {
     struct arena *arena;        /* gets the result */
     struct loop *loop;
     struct transform *transform; /* NULL: no workers */
+    struct http_client *client;  /* for services of our own; of the loop. NULL: none */
+    /* Set by a kind while it waits for one: ends the wait, and calls on_done. */
+    void (*give_up)(struct kind_run *run);
+    void *own; /* the kind's */
     /* err: nothing is known of any event. RETRY: try again later; other: together they make no requests. */
     void (*on_done)(struct kind_run *run, enum err err, const struct errinfo *why);
     /* Requests in the order of sending: one waits for earlier ones that share an event or a user with it. An event may

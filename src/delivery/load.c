@@ -147,6 +147,9 @@ static void give_up(struct load *load) {
     unlink_load(load);
     if (load->outside > 0) {
         orphan(load);
+        if (load->run.give_up != NULL) {
+            load->run.give_up(&load->run); /* the load may be gone then */
+        }
     } else {
         load_free(load);
     }
@@ -161,6 +164,17 @@ void courier_cancel(struct courier *courier, const struct sender *sender) {
             load->sender->gathering = NULL;
             load->sender->begun = 0;
             give_up(load);
+        }
+    }
+}
+
+/* Nothing has been sent of a load that waits for a service of ours. */
+void courier_stop_asking(struct courier *courier) {
+    struct load *next;
+    for (struct load *load = courier->loads; load != NULL; load = next) {
+        next = load->next;
+        if (load->run.give_up != NULL) {
+            load->run.give_up(&load->run);
         }
     }
 }

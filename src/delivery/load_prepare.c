@@ -193,6 +193,7 @@ void load_make_requests(struct load *load) {
         .arena = &load->arena,
         .loop = load->courier->loop,
         .transform = load->courier->delivery->deps.transform,
+        .client = load->courier->services,
         .on_done = on_made};
     load_goes_out(load);
     delivery_kind_run(load->settings->kind, &load->run);

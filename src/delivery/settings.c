@@ -1,5 +1,6 @@
 /* A destination's settings, taken from one snapshot of the workspace and the server's knobs. */
 #include "delivery/delivery_internal.h"
+#include "delivery/http/external.h"
 #include "delivery/user_code_internal.h"
 #include "destination/destination.h"
 
@@ -34,7 +35,9 @@ static void set_loads(
     struct sender_settings *settings, const struct destination_type *definition, const struct delivery_conf *conf) {
     const struct delivery_kind *kind = settings->kind;
     bool batches = definition != NULL && definition->kind != DESTINATION_NATIVE && definition->batching.events > 0;
-    settings->is_late = kind != NULL && kind->build == NULL && definition->kind == DESTINATION_CODE;
+    bool external = kind == &delivery_external;
+    batches = batches && !external;
+    settings->is_late = external || (kind != NULL && kind->build == NULL && definition->kind == DESTINATION_CODE);
     settings->load_events = batches                        ? definition->batching.events
         : settings->is_late || settings->user_code != NULL ? (uint32_t)conf->load
                                                            : 1;
