@@ -119,8 +119,8 @@ struct hand {
     struct buf in, out;
     size_t out_at;
     struct job *job;
-    uint32_t call_id;   /* of the step */
-    struct job *ahead;  /* NULL, or what is sent already and runs next: of the same version */
+    uint32_t call_id;  /* of the step */
+    struct job *ahead; /* NULL, or what is sent already and runs next: of the same version */
     uint32_t ahead_id;
     unsigned expected;  /* RUN and REPLY frames not yet answered by WAIT or DONE */
     uint64_t cpu_at_ms; /* the process's CPU time when the step began */
