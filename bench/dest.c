@@ -1,6 +1,7 @@
 /* What destinations cost: the same mapping in tables, here, and in JavaScript, in a worker; and the least that code can
- * do. Batches of events, one at a time. */
+ * do. Batches of events, one at a time; CPU time is this process's and the workers', their start included. */
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "bench.h"
 #include "destination/code.h"
@@ -8,12 +9,30 @@
 enum { EVENT_MAX = 1 << 20, DEPTH_MAX = 128, ARENA_CHUNK = 65536, WARM_BATCHES = 20 };
 
 struct sheet {
+    const struct transform_conf *conf;
+    const struct transform_deps *deps;
     struct transform *transform;
     struct loop *loop;
     struct json_parser *parser;
     struct slice event;
     uint64_t events, batch;
 };
+
+struct cost { /* microseconds for an event */
+    double real, cpu;
+};
+
+static double cpu_us(void) {
+    double us = 0;
+    static const int whose[] = {RUSAGE_SELF, RUSAGE_CHILDREN};
+    for (size_t i = 0; i < COUNT_OF(whose); i++) {
+        struct rusage usage;
+        (void)getrusage(whose[i], &usage); /* cannot fail with these */
+        us += (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    }
+    return us;
+}
 
 static size_t read_event(const char *file, char *out) {
     FILE *in = fopen(file, "re");
@@ -40,8 +59,9 @@ static enum err run_batch(const struct sheet *sheet, const struct destination_se
     return whole ? e : err_why(ERR_INVALID, why, "event", "%.*s", SLICE_ARG(run.batch.refusals[0].text));
 }
 
-/* Microseconds of real time for an event. */
-static enum err measure(const struct sheet *sheet, const char *folder, double *ret_us, struct errinfo *why) {
+static enum err measure(struct sheet *sheet, const char *folder, struct cost *ret_cost, struct errinfo *why) {
+    double cpu_began = cpu_us();
+    sheet->transform = transform_new(sheet->conf, sheet->deps);
     struct arena lasting;
     struct arena arena;
     const struct destination_type *type = NULL;
@@ -64,7 +84,10 @@ static enum err measure(const struct sheet *sheet, const char *folder, double *r
     for (; done < sheet->events && e == OK; done += sheet->batch) {
         e = run_batch(sheet, settings, &arena, events, why);
     }
-    *ret_us = (double)(now_ns() - began) / 1000 / (double)(done > 0 ? done : 1);
+    double events_done = (double)(done > 0 ? done : 1);
+    ret_cost->real = (double)(now_ns() - began) / 1000 / events_done;
+    transform_free(sheet->transform);
+    ret_cost->cpu = (cpu_us() - cpu_began) / (events_done + (double)(WARM_BATCHES * sheet->batch));
     arena_fini(&arena);
     arena_fini(&lasting);
     return e;
@@ -81,7 +104,8 @@ int bench_dest(int argc, char **argv) {
     arena_init(&arena, ARENA_CHUNK, 0);
     struct knob_section section = transform_conf_section(&conf);
     knob_defaults(&section, &arena);
-    struct sheet sheet = {.transform = transform_new(&conf, &deps),
+    struct sheet sheet = {.conf = &conf,
+        .deps = &deps,
         .loop = loop_new("bench"),
         .parser = json_parser_new(DEPTH_MAX),
         .events = arg_u64(argc, argv, "--events", 100000),
@@ -90,15 +114,15 @@ int bench_dest(int argc, char **argv) {
     enum err e = OK;
     printf("{\"batch\":%lu", sheet.batch);
     for (size_t i = 0; i < COUNT_OF(folders) && e == OK; i++) {
-        double us = 0;
-        e = measure(&sheet, folders[i], &us, &why);
-        printf(",\"%s_us\":%.2f,\"%s_per_s\":%.0f", names[i], us, names[i], us > 0 ? 1e6 / us : 0);
+        struct cost cost = {0, 0};
+        e = measure(&sheet, folders[i], &cost, &why);
+        printf(",\"%s\":{\"us\":%.2f,\"cpu_us\":%.2f,\"events_per_s\":%.0f}", names[i], cost.real, cost.cpu,
+            cost.real > 0 ? 1e6 / cost.real : 0);
     }
     printf("}\n");
     if (e != OK) {
         fprintf(stderr, "sluice-bench: %s: %s\n", why.path, why.text);
     }
-    transform_free(sheet.transform);
     loop_free(sheet.loop);
     json_parser_free(sheet.parser);
     arena_fini(&arena);

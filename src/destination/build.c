@@ -4,6 +4,8 @@
 #include "destination/dynamic.h"
 #include "destination/request.h"
 
+enum { SCRATCH_CHUNK = 32768 };
+
 struct group {
     const struct draft_request *first;
     uint32_t *events;
@@ -16,6 +18,7 @@ struct grouping {
     struct json_parser *parser;
     const struct definition *d;
     struct arena *arena;
+    struct arena scratch; /* of one draft: the tables' intermediate values, many times what is left of them */
     struct draft_request *drafts;
     struct group *groups;
     size_t group_count;
@@ -150,8 +153,15 @@ static enum err draft(struct grouping *g, const struct destination_input *input,
         g->drafts[at].refused = true;
         return e;
     }
-    return draft_request(
-        filled.settings, filled.event, input->now_ms, g->parser, g->arena, &g->drafts[at], ret_refusal, why);
+    arena_reset(&g->scratch);
+    e = draft_request(
+        filled.settings, filled.event, input->now_ms, g->parser, &g->scratch, &g->drafts[at], ret_refusal, why);
+    if (e == OK && g->drafts[at].refused) {
+        ret_refusal->text = arena_dup(g->arena, ret_refusal->text);
+    } else if (e == OK) {
+        draft_keep(&g->drafts[at], g->arena);
+    }
+    return e;
 }
 
 /* ---- the whole ---- */
@@ -173,14 +183,16 @@ enum err destination_build(const struct destination_settings *settings, const st
     ASSERT(settings->definition->type.kind == DESTINATION_TABLES);
     struct grouping g;
     grouping_init(&g, settings->definition, input->count, arena);
+    arena_init(&g.scratch, SCRATCH_CHUNK, 0);
     g.settings = settings;
     g.parser = parser;
     struct destination_batch batch = {.refusals = ARENA_ARRAY(arena, struct destination_refusal, input->count + 1)};
-    for (size_t i = 0; i < input->count; i++) {
+    enum err e = OK;
+    for (size_t i = 0; i < input->count && e == OK; i++) {
         struct destination_refusal refusal;
-        enum err e = draft(&g, input, i, &refusal, why);
+        e = draft(&g, input, i, &refusal, why);
         if (e != OK) {
-            return e;
+            break;
         }
         if (!g.drafts[i].refused) {
             place(&g, (uint32_t)i);
@@ -188,6 +200,10 @@ enum err destination_build(const struct destination_settings *settings, const st
             refusal.event = (uint32_t)i;
             batch.refusals[batch.refusal_count++] = refusal;
         }
+    }
+    arena_fini(&g.scratch);
+    if (e != OK) {
+        return e;
     }
     batch.requests = ARENA_ARRAY(arena, struct destination_request, g.group_count + 1);
     for (size_t i = 0; i < g.group_count; i++) {

@@ -220,26 +220,27 @@ static struct slice meta_of(const struct code_run *c, uint32_t event, struct sli
 }
 
 /* Rules and tables; what they leave goes to the code. */
-static enum err make_inputs(
-    struct code_run *c, const struct code_part *part, struct transform_input *inputs, struct errinfo *why) {
+static enum err make_inputs(struct code_run *c, const struct code_part *part, struct arena *scratch,
+    struct transform_input *inputs, struct errinfo *why) {
     struct destination_run *run = c->run;
     c->sent_count = 0;
     for (size_t i = 0; i < part->count; i++) {
         uint32_t event = part->events[i];
         struct draft_request draft;
         struct destination_refusal refusal = {.text = SLICE_NONE};
-        enum err e = draft_request(
-            part->settings, c->messages[event], run->now_ms, run->parser, run->arena, &draft, &refusal, why);
+        arena_reset(scratch);
+        enum err e =
+            draft_request(part->settings, c->messages[event], run->now_ms, run->parser, scratch, &draft, &refusal, why);
         if (e != OK) {
             return e;
         }
         if (draft.refused) {
-            refuse(c, event, refusal.kind, refusal.text);
+            refuse(c, event, refusal.kind, arena_dup(run->arena, refusal.text));
             continue;
         }
         c->users[event] = draft.user;
         inputs[c->sent_count] = (struct transform_input){
-            .message = c->messages[event], .metadata = meta_of(c, event, draft_json(&draft, run->arena))};
+            .message = c->messages[event], .metadata = meta_of(c, event, draft_json(&draft, scratch))};
         c->sent[c->sent_count++] = event;
     }
     return OK;
@@ -281,7 +282,11 @@ static void on_answer(struct transform_call *call, const struct transform_answer
 static bool start_code(struct code_run *c, const struct code_part *part, enum err *ret_err, struct errinfo *why) {
     struct destination_run *run = c->run;
     struct transform_input *inputs = ARENA_ARRAY(run->arena, struct transform_input, part->count);
-    *ret_err = make_inputs(c, part, inputs, why);
+    enum { SCRATCH_CHUNK = 32768 };
+    struct arena scratch; /* of one draft */
+    arena_init(&scratch, SCRATCH_CHUNK, 0);
+    *ret_err = make_inputs(c, part, &scratch, inputs, why);
+    arena_fini(&scratch);
     if (*ret_err != OK || c->sent_count == 0) {
         return false;
     }

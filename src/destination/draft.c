@@ -37,6 +37,32 @@ static void write_draft(const struct draft_request *draft, struct json_writer *w
     json_write_end(w);
 }
 
+static const struct http_header *keep_pairs(const struct http_header *pairs, size_t count, struct arena *arena) {
+    struct http_header *kept = ARENA_ARRAY(arena, struct http_header, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        kept[i] = (struct http_header){arena_dup(arena, pairs[i].name), arena_dup(arena, pairs[i].value)};
+    }
+    return kept;
+}
+
+void draft_keep(struct draft_request *draft, struct arena *arena) {
+    struct destination_request *request = &draft->request;
+    request->url = arena_dup(arena, request->url);
+    request->endpoint = arena_dup(arena, request->endpoint);
+    request->query = keep_pairs(request->query, request->query_count, arena);
+    request->headers = keep_pairs(request->headers, request->header_count, arena);
+    if (draft->definition != NULL && draft->definition->body_kind != BODY_EVENT) {
+        draft->item = arena_dup(arena, draft->item);
+    }
+    struct value_pair *pairs = ARENA_ARRAY(arena, struct value_pair, draft->envelope.count + 1);
+    for (size_t i = 0; i < draft->envelope.count; i++) {
+        const struct value_pair *pair = &draft->envelope.pairs[i];
+        pairs[i] = (struct value_pair){
+            arena_dup(arena, pair->key), {.kind = VALUE_JSON, .text = arena_dup(arena, pair->value.text)}};
+    }
+    draft->envelope.pairs = pairs;
+}
+
 struct slice draft_json(const struct draft_request *draft, struct arena *arena) {
     struct buf out;
     struct json_writer w;

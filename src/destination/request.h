@@ -17,6 +17,9 @@ struct draft_request {
     uint64_t user;         /* 0 = none */
 };
 
+/* Copies into `arena` what the draft has in the one that it was made in; the event's own bytes stay where they are. */
+void draft_keep(struct draft_request *draft, struct arena *arena);
+
 /* name=value&…, percent-encoded, a space as +. */
 struct slice request_encode(const struct http_header *pairs, size_t count, struct arena *arena);
 /* `endpoint` with a query behind it. */
