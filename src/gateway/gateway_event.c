@@ -16,6 +16,9 @@ enum field {
     FIELD_RECEIVED_AT,
     FIELD_REQUEST_IP,
     FIELD_RUDDER_ID,
+    FIELD_TIMESTAMP,
+    FIELD_ORIGINAL_TIMESTAMP,
+    FIELD_SENT_AT,
     FIELD_COUNT
 };
 
@@ -27,6 +30,9 @@ static const struct slice field_names[FIELD_COUNT] = {
     [FIELD_RECEIVED_AT] = {"receivedAt", 10},
     [FIELD_REQUEST_IP] = {"request_ip", 10},
     [FIELD_RUDDER_ID] = {"rudderId", 8},
+    [FIELD_TIMESTAMP] = {"timestamp", 9},
+    [FIELD_ORIGINAL_TIMESTAMP] = {"originalTimestamp", 17},
+    [FIELD_SENT_AT] = {"sentAt", 6},
 };
 
 /* `"name":"<uuid>"`, the value with its quotes at the end. */
@@ -134,6 +140,47 @@ static void type_set(const struct enrich *enrich, struct json_edit *edit, uint32
     }
 }
 
+/* ---- times ---- */
+
+#define SKEW_MAX_MS (INT64_C(20) * 365 * 86400000) /* more is no clock that goes wrong, it is no clock */
+
+/* `"name":"<time>"` of those that the sender left out. */
+struct times {
+    char original[sizeof("\"originalTimestamp\":\"\"") + CLOCK_RFC3339_SIZE];
+    char sent[sizeof("\"sentAt\":\"\"") + CLOCK_RFC3339_SIZE];
+    char own[sizeof("\"timestamp\":\"\"") + CLOCK_RFC3339_SIZE];
+};
+
+static int64_t time_at(const struct enrich *enrich, uint32_t node) {
+    int64_t ms = 0;
+    bool text = json_is(enrich->doc, node, JSON_STRING);
+    return text && clock_parse(json_string(enrich->doc, node, enrich->arena), &ms) == OK ? ms : enrich->received_ms;
+}
+
+static void time_set(struct json_edit *edit, char *room, size_t size, const char *name, int64_t ms) {
+    char time[CLOCK_RFC3339_SIZE];
+    clock_format(ms, time);
+    int len = snprintf(room, size, "\"%s\":\"%s\"", name, time); /* digits and punctuation: nothing to escape */
+    json_edit_append(edit, slice_of(room, (size_t)len));
+}
+
+/* When it happened by our clock: what the sender's clock says, less what it is ahead of ours. What the sender said of
+ * times is kept as it is. */
+static void times_set(
+    const struct enrich *enrich, struct json_edit *edit, const uint32_t at[FIELD_COUNT], struct times *times) {
+    if (at[FIELD_ORIGINAL_TIMESTAMP] == JSON_ABSENT) {
+        time_set(edit, times->original, sizeof times->original, "originalTimestamp", enrich->received_ms);
+    }
+    if (at[FIELD_SENT_AT] == JSON_ABSENT) {
+        time_set(edit, times->sent, sizeof times->sent, "sentAt", enrich->received_ms);
+    }
+    if (at[FIELD_TIMESTAMP] == JSON_ABSENT) {
+        int64_t since = time_at(enrich, at[FIELD_SENT_AT]) - time_at(enrich, at[FIELD_ORIGINAL_TIMESTAMP]);
+        bool sane = since > -SKEW_MAX_MS && since < SKEW_MAX_MS;
+        time_set(edit, times->own, sizeof times->own, "timestamp", enrich->received_ms - (sane ? since : 0));
+    }
+}
+
 static struct record_head head_of(const struct enrich *enrich) {
     return (struct record_head){.received_ms = enrich->received_ms, .source = enrich->source};
 }
@@ -174,6 +221,8 @@ enum err gateway_event_add(struct enrich *enrich, uint32_t record, uint32_t node
     if (at[FIELD_REQUEST_IP] == JSON_ABSENT) {
         json_edit_append(&edit, enrich->address_member);
     }
+    struct times times;
+    times_set(enrich, &edit, at, &times);
     struct buf escaped;
     buf_init(&escaped, /* ceiling: */ 0);
     bool made = false;

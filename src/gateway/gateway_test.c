@@ -187,6 +187,10 @@ static bool framed(const struct bench *bench, const char *text) {
     return memmem(bench->batch.frames.ptr, bench->batch.frames.len, text, strlen(text)) != NULL;
 }
 
+#define TIMES \
+    "\"originalTimestamp\":\"2026-08-07T00:00:00.000Z\",\"sentAt\":\"2026-08-07T00:00:00.000Z\"," \
+    "\"timestamp\":\"2026-08-07T00:00:00.000Z\""
+
 static void an_event_keeps_its_bytes_and_gains_what_is_missing(void **state) {
     struct bench *bench = *state;
     force_type(bench, "track", "\"type\":\"track\"");
@@ -198,7 +202,7 @@ static void an_event_keeps_its_bytes_and_gains_what_is_missing(void **state) {
         "{\"z\" : 1.50, \"userId\":\"u1\",  \"anonymousId\":\"anon-1\",\"big\":9007199254740993,"
         "\"messageId\":\"m1\",\"t\":\"\\u00e9\\/\",\"type\":\"track\","
         "\"rudderId\":\"87ddf0d7-552d-4211-b0d2-7cbe901fa913\","
-        "\"receivedAt\":\"2026-08-07T00:00:00.000Z\",\"request_ip\":\"192.0.2.1\"}"));
+        "\"receivedAt\":\"2026-08-07T00:00:00.000Z\",\"request_ip\":\"192.0.2.1\"," TIMES "}"));
 }
 
 static void what_is_there_is_kept_but_for_type_and_rudder_id(void **state) {
@@ -210,7 +214,24 @@ static void what_is_there_is_kept_but_for_type_and_rudder_id(void **state) {
         OK);
     assert_true(framed(bench,
         "{\"rudderId\":\"5eff0fc3-0944-48fa-9c04-38f62e3890ca\",\"type\":\"track\",\"userId\":\"u1\","
-        "\"receivedAt\":null,\"request_ip\":5,\"messageId\":\"m1\"}"));
+        "\"receivedAt\":null,\"request_ip\":5,\"messageId\":\"m1\"," TIMES "}"));
+}
+
+static void the_time_of_an_event_is_put_right_by_what_the_senders_clock_is_ahead(void **state) {
+    struct bench *bench = *state;
+    assert_int_equal(add_single(bench,
+                         "{\"userId\":\"u1\",\"originalTimestamp\":\"2031-01-01T00:00:00Z\","
+                         "\"sentAt\":\"2031-01-01T01:00:10+01:00\"}"),
+        OK);
+    assert_true(framed(bench, "\"timestamp\":\"2026-08-06T23:59:50.000Z\""));
+    assert_int_equal(add_single(bench, "{\"userId\":\"u1\",\"timestamp\":\"as it came\",\"sentAt\":7}"), OK);
+    assert_true(framed(bench, "\"timestamp\":\"as it came\",\"sentAt\":7"));
+    assert_int_equal(add_single(bench,
+                         "{\"userId\":\"u2\",\"originalTimestamp\":\"0001-01-01T00:00:00Z\","
+                         "\"sentAt\":\"9999-01-01T00:00:00Z\"}"),
+        OK);
+    assert_true(framed(bench, "\"sentAt\":\"9999-01-01T00:00:00Z\",\"type\"") ||
+        framed(bench, "\"timestamp\":\"2026-08-07T00:00:00.000Z\""));
 }
 
 static void an_empty_object_gains_members_without_a_leading_comma(void **state) {
@@ -403,7 +424,7 @@ static const struct route *find(enum http_method method, const char *path, enum 
 
 static void paths_match_exactly(void **state) {
     (void)state;
-    static const char *const strangers[] = {"/v1/track/", "/V1/track", "/v1//track", "v1/track", "", "/v1/webhook",
+    static const char *const strangers[] = {"/v1/track/", "/V1/track", "/v1//track", "v1/track", "", "/v1/webhooks",
         "/internal/v1/batch", "/v1/projects//settings", "/v1/projects/a/b/settings", "/v1/projects/a/settings/"};
     for (size_t i = 0; i < COUNT_OF(strangers); i++) {
         enum err why = OK;
@@ -444,6 +465,8 @@ int main(void) {
         cmocka_unit_test(base64_is_read_in_both_alphabets_with_and_without_padding),
         cmocka_unit_test(the_write_key_is_the_user_name_of_basic_authorization),
         cmocka_unit_test_setup_teardown(an_event_keeps_its_bytes_and_gains_what_is_missing, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            the_time_of_an_event_is_put_right_by_what_the_senders_clock_is_ahead, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_there_is_kept_but_for_type_and_rudder_id, setup, teardown),
         cmocka_unit_test_setup_teardown(an_empty_object_gains_members_without_a_leading_comma, setup, teardown),
         cmocka_unit_test_setup_teardown(a_message_id_is_made_when_there_is_none_to_keep, setup, teardown),
