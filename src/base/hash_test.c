@@ -39,6 +39,27 @@ static void md5_matches_rfc_1321_also_when_repeated(void **state) {
     }
 }
 
+static void expect_hex(const unsigned char *bytes, size_t len, const char *expected) {
+    char hex[65];
+    for (size_t i = 0; i < len; i++) {
+        snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+    }
+    assert_string_equal(hex, expected);
+}
+
+static void sha1_and_hmac_match_rfc_3174_and_rfc_4231(void **state) {
+    (void)state;
+    unsigned char out[32];
+    char key[131];
+    hash_sha1(SLICE("abc"), out);
+    expect_hex(out, 20, "a9993e364706816aba3e25717850c26c9cd0d89d");
+    hash_hmac_sha256(SLICE("Jefe"), SLICE("what do ya want for nothing?"), out);
+    expect_hex(out, 32, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    memset(key, 0xaa, sizeof key);
+    hash_hmac_sha256(slice_of(key, sizeof key), SLICE("Test Using Larger Than Block-Size Key - Hash Key First"), out);
+    expect_hex(out, 32, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
 static void a_random_uuid_has_the_form_of_version_4(void **state) {
     (void)state;
     for (int round = 0; round < 200; round++) {
@@ -98,6 +119,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hashes_match_the_published_values_so_that_files_stay_readable),
         cmocka_unit_test(md5_matches_rfc_1321_also_when_repeated),
+        cmocka_unit_test(sha1_and_hmac_match_rfc_3174_and_rfc_4231),
         cmocka_unit_test(a_random_uuid_has_the_form_of_version_4),
         cmocka_unit_test(a_uuid_is_written_in_the_order_of_its_bytes),
         cmocka_unit_test(random_numbers_do_not_repeat_and_use_all_bits),

@@ -128,6 +128,39 @@ def test_a_destination_with_code_added_at_run_time_delivers(serve, sink, tmp_pat
     server.assert_conserved()
 
 
+ASKING = """
+import { each } from 'sluice';
+export const transform = each(async ({ draft }, config, ctx) => {
+    const { body } = await ctx.http({ method: 'GET', url: `${config.url}/look`, query: { a: 'b c' }, lookup: 'account' });
+    return { url: `${config.url}/events`, json: { ...draft.body, account: body.id } };
+});
+"""
+
+
+def test_what_code_asks_the_vendor_is_authorized_and_kept_as_long_as_the_definition_says(serve, sink, tmp_path):
+    environment = definition(tmp_path / "more", code={"lookups": {"account": {"cache": "1h"}}}, responses=[],
+                             delivery={"auth": {"bearer": "${settings.key}"}, "requests": [{"name": "event", "table": "event"}]})
+    (tmp_path / "more" / "added" / "transform.js").write_text(ASKING)
+    sink.behave = lambda arrival, number: Answer(body=b'{"id":7}' if arrival.method == "GET" else b"{}")
+    server = serve(workspace([added(sink.url)]), clock=True, env=environment)
+
+    def track(name, arrivals):
+        server.track(name, user="u 1", properties={"n": 1})
+        sink.wait_arrivals(arrivals)
+        server.settle()
+    track("One", 2)
+    track("Two", 3)
+    server.advance(3_600_000)
+    track("Three", 5)
+    methods = [arrival.method for arrival in sink.arrivals]
+    assert methods == ["GET", "POST", "POST", "GET", "POST"]
+    assert sink.arrivals[0].path.endswith("/look?a=b+c")
+    assert all({name.lower(): value for name, value in arrival.headers.items()}["authorization"] == "Bearer k1"
+               for arrival in sink.arrivals)
+    assert [arrival.json["account"] for arrival in sink.arrivals if arrival.method == "POST"] == [7, 7, 7]
+    server.assert_conserved()
+
+
 def test_code_that_does_not_parse_is_refused_at_start_with_its_place(tmp_path):
     environment = definition(tmp_path / "more")
     (tmp_path / "more" / "added" / "transform.js").write_text("export const transform = (events) => {\n    return events.;\n};\n")
