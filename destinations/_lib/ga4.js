@@ -1,0 +1,140 @@
+// What the two Google Analytics 4 destinations share: who, where to, names and parameters of the Measurement Protocol.
+// https://developers.google.com/analytics/devguides/collection/protocol/ga4/reference
+import { Dead } from 'sluice';
+import { externalId, integration } from '_lib/event';
+import { isEmpty, isObject } from '_lib/values';
+
+const NAMES = ['GA4', 'ga4', 'Ga4', 'Google Analytics 4', 'googleAnalytics4', 'Google Analytics 4 (GA4)',
+    'GA4_V2', 'ga4_v2', 'Google Analytics 4 (GA4) V2'];
+
+// https://support.google.com/analytics/answer/13316687: names that Analytics keeps for itself
+const RESERVED_EVENTS = new Set([
+    'ad_activeview', 'ad_click', 'ad_exposure', 'ad_impression', 'ad_query', 'ad_reward', 'adunit_exposure',
+    'app_background', 'app_clear_data', 'app_exception', 'app_install', 'app_remove', 'app_store_refund',
+    'app_store_subscription_cancel', 'app_store_subscription_convert', 'app_store_subscription_renew', 'app_update',
+    'app_upgrade', 'dynamic_link_app_open', 'dynamic_link_app_update', 'dynamic_link_first_open', 'error',
+    'first_open', 'first_visit', 'in_app_purchase', 'notification_dismiss', 'notification_foreground',
+    'notification_open', 'notification_receive', 'notification_send', 'os_update', 'screen_view', 'session_start',
+    'user_engagement',
+]);
+const RESERVED_USER_PROPERTIES = new Set([
+    'first_open_time', 'first_visit_time', 'first_open_after_install', 'last_deep_link_referrer', 'user_id',
+]);
+const RESERVED_PREFIX = /^(?:_|firebase_|ga_|google_|gtag\.)/;
+const USER_PROPERTY = /^[A-Za-z]\w{0,23}$/;
+const USER_VALUE_LENGTH = 36;
+
+const CONSENTS = ['ad_user_data', 'ad_personalization'];
+const CONSENT_WORDS = ['GRANTED', 'DENIED'];
+
+// The part of a request that no event changes.
+export function target(config) {
+    const { apiSecret: api_secret, measurementId: measurement_id, firebaseAppId: firebase_app_id } = config;
+    return {
+        url: `https://www.google-analytics.com/${config.debugMode ? 'debug/' : ''}mp/collect`,
+        query: config.typesOfClient === 'firebase' ? { api_secret, firebase_app_id } : { api_secret, measurement_id },
+    };
+}
+
+export const optionsOf = (message) => integration(message, NAMES);
+
+export const isHybrid = (config) => config.connectionMode === 'hybrid';
+
+// {client_id} or {app_instance_id}; in hybrid mode the web SDK hands over the ids of Google's tag.
+export function identity(message, config, options) {
+    if (config.typesOfClient === 'firebase') {
+        const app_instance_id = externalId(message, 'ga4AppInstanceId');
+        if (isEmpty(app_instance_id)) {
+            throw new Dead('an event of a Firebase app needs context.externalId of type ga4AppInstanceId');
+        }
+        return { app_instance_id };
+    }
+    const client_id = (isHybrid(config) && options?.clientId) || externalId(message, 'ga4ClientId') || message.anonymousId;
+    if (isEmpty(client_id)) {
+        throw new Dead('context.externalId of type ga4ClientId or an anonymousId is required');
+    }
+    return { client_id };
+}
+
+// The request's body but for events and user properties: `head` is what the tables found.
+export function envelope(message, config, { head }, options) {
+    const { time, ...rest } = head;
+    const body = { ...identity(message, config, options), ...rest, timestamp_micros: time * 1e6 };
+    if (isObject(options?.consents)) {
+        const given = CONSENTS.filter((name) => CONSENT_WORDS.includes(options.consents[name]));
+        if (given.length > 0) {
+            body.consent = Object.fromEntries(given.map((name) => [name, options.consents[name]]));
+        }
+    }
+    return body;
+}
+
+// The session of an event: hybrid mode's own wins.
+export function addSession(params, config, options) {
+    if (options?.sessionId && isHybrid(config)) {
+        params.session_id = options.sessionId;
+    }
+    if (options?.sessionNumber) {
+        params.session_number = options.sessionNumber;
+    }
+    return params;
+}
+
+// Adds a property under its flat name: {a: {b: [1]}} is a_b_0. What holds nothing is left out.
+export function put(params, name, value) {
+    if (typeof value !== 'object') {
+        if (value !== '' && value !== undefined) {
+            params[name] = value;
+        }
+        return;
+    }
+    for (const key in value) {
+        put(params, `${name}_${key}`, value[key]);
+    }
+}
+
+// All properties but `skip` and reserved names.
+export function addCustom(params, properties, skip) {
+    for (const key in properties) {
+        if (!skip.has(key) && !RESERVED_PREFIX.test(key)) {
+            put(params, key, properties[key]);
+        }
+    }
+    return params;
+}
+
+function isUserProperty(name, value) {
+    const fits = typeof value === 'string' ? value.length > 0 && value.length <= USER_VALUE_LENGTH : typeof value !== 'object';
+    return fits && USER_PROPERTY.test(name) && !RESERVED_USER_PROPERTIES.has(name) && !RESERVED_PREFIX.test(name);
+}
+
+// {name: {value}} of the traits in the context, and of properties.user_properties; undefined when there are none
+export function userProperties(message, config) {
+    const found = {};
+    const ignored = new Set((config.piiPropertiesToIgnore ?? []).map((row) => row.piiProperty));
+    const all = [message.context?.traits, message.properties?.user_properties].filter(isObject);
+    for (const [name, value] of all.flatMap((some) => Object.entries(some))) {
+        if (!ignored.has(name) && isUserProperty(name, value)) {
+            found[name] = { value };
+        }
+    }
+    return isEmpty(found) ? undefined : found;
+}
+
+// Event names are of letters, digits and underscores, up to 40: blanks become underscores, anything else is the sender's.
+export function eventName(event) {
+    if (typeof event !== 'string') {
+        throw new Dead('the event name must be a text');
+    }
+    const name = event.trim().replace(/\s+/g, '_');
+    if (name === '') {
+        throw new Dead('an event name is required');
+    }
+    if (RESERVED_EVENTS.has(name.toLowerCase())) {
+        throw new Dead('Google Analytics keeps this event name for itself');
+    }
+    if (RESERVED_PREFIX.test(name)) {
+        throw new Dead('event names must not begin with _, firebase_, ga_, google_ or gtag.');
+    }
+    return name;
+}
