@@ -1,0 +1,362 @@
+// Facebook Pixel: events for Meta's Conversions API, people only as hashes.
+import { Dead, byteLength, each, sha256 } from 'sluice';
+import { integration, typeOf } from '_lib/event';
+import { flatten, isEmpty, isObject, number, without } from '_lib/values';
+
+const OPTIONS_OF = ['Facebook Pixel', 'FacebookPixel', 'FACEBOOK_PIXEL', 'facebook_pixel', 'facebook pixel', 'fb_pixel'];
+
+// How Meta wants people's data before it is hashed; what can't be brought into that form is left out.
+// https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters
+const HASHED = new Map([
+    ['external_id', asIs], ['em', asIs], ['ph', digits], ['ge', gender], ['db', birthday], ['ln', asIs], ['fn', asIs],
+    ['ct', lettersOnly], ['st', lettersOnly], ['zp', zip], ['country', asIs],
+]);
+
+// https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/server-event
+const ACTION_SOURCES = new Set(['email', 'website', 'app', 'phone_call', 'chat', 'physical_store', 'system_generated', 'business_messaging', 'other']);
+const SOURCE_OF_CHANNEL = new Map([['web', 'website'], ['mobile', 'app']]);
+const DAY_MS = 86400000;
+const MINUTE_MS = 60000;
+const PAST_DAYS = { physical_store: 62, other: 7 };
+
+// Properties that say something of the event itself, not of its custom_data.
+const ABOUT_EVENT = ['opt_out', 'event_id', 'action_source'];
+
+const PERSONAL = new Set([
+    'email', 'firstName', 'lastName', 'firstname', 'lastname', 'first_name', 'last_name', 'gender', 'city', 'country', 'phone', 'state', 'zip',
+    'birthday',
+]);
+
+// Track events that are standard events, by their names in lower case.
+const SHOP = new Map([
+    ['product list viewed', { name: 'ViewContent', custom: listViewed }],
+    ['product viewed', { name: 'ViewContent', custom: product }],
+    ['product added', { name: 'AddToCart', custom: product }],
+    ['products searched', { name: 'Search', custom: searched }],
+    ['checkout started', { name: 'InitiateCheckout', custom: order }],
+    ['order completed', { name: 'Purchase', custom: order }],
+]);
+
+// https://developers.facebook.com/docs/meta-pixel/reference#standard-events
+const STANDARD = new Map([
+    ['ViewContent', (of) => (of.properties.products ? listViewed(of) : product(of))],
+    ['AddToCart', product], ['Search', searched], ['InitiateCheckout', order], ['Purchase', order],
+    ...['AddPaymentInfo', 'AddToWishlist', 'CompleteRegistration', 'Contact', 'CustomizeProduct', 'Donate', 'FindLocation', 'Lead', 'PageView',
+        'Schedule', 'StartTrial', 'SubmitApplication', 'Subscribe'].map((name) => [name, revenueAsValue]),
+]);
+
+export const transform = each(({ message, draft }, config, ctx) => {
+    if (!draft.query?.access_token) {
+        throw new Dead('events from the server need an access token');
+    }
+    const { name, custom, standard } = kindOf(message, config);
+    const options = integration(message, OPTIONS_OF) ?? {};
+    const { event_time, event_source_url, opt_out, event_id, action_source } = draft.body.event;
+    const source = actionSource(action_source, message.channel);
+    checkTime(draft.body.time_ms, source, ctx.now);
+    const event = {
+        user_data: userData(draft.body, event_source_url, options),
+        event_name: name, event_time, event_source_url, opt_out, event_id, action_source: source,
+        ...draft.body.options,
+        custom_data: custom ? customData({ message, config, options, custom, standard }) : undefined,
+    };
+    const test = config.testDestination && config.testEventCode ? { test_event_code: config.testEventCode } : {};
+    return { url: draft.url, query: draft.query, form: { data: JSON.stringify([event]), ...test } };
+});
+
+// ---- the event ----
+
+function kindOf(message, config) {
+    const type = typeOf(message);
+    if (type === 'identify') {
+        return { name: 'identify' };
+    }
+    if (type === 'track') {
+        return trackKind(message.event, config);
+    }
+    const isNamed = type === 'page' && !config.standardPageCall && !isEmpty(message.name);
+    return { name: isNamed ? `Viewed page ${message.name}` : 'PageView', custom: ({ data }) => data, standard: config.standardPageCall };
+}
+
+function trackKind(event, config) {
+    if (typeof event !== 'string' || event.trim() === '') {
+        throw new Dead('a track event needs a name, a text');
+    }
+    const key = event.trim().toLowerCase();
+    const mapped = (config.eventsToEvents ?? []).find(({ from, to }) => from && to && String(from).trim().toLowerCase() === key);
+    const shop = SHOP.get(key);
+    if (shop && !mapped) {
+        return { ...shop, standard: true };
+    }
+    const name = mapped?.to ?? event;
+    const custom = mapped && STANDARD.get(name);
+    return { name, custom: custom ?? revenueAsValue, standard: Boolean(custom) };
+}
+
+function actionSource(given, channel) {
+    if (given === undefined) {
+        return SOURCE_OF_CHANNEL.get(channel) ?? 'other';
+    }
+    if (!ACTION_SOURCES.has(given)) {
+        throw new Dead(`action_source is one of ${[...ACTION_SOURCES].join(', ')}`);
+    }
+    return given;
+}
+
+// Meta refuses a whole request for one event that is older, or lies in the future.
+function checkTime(time, source, now) {
+    const days = PAST_DAYS[source === 'physical_store' ? source : 'other'];
+    if (now - time > days * DAY_MS || time - now > MINUTE_MS) {
+        throw new Dead(`Meta takes events of the last ${days} days, and of one minute ahead`);
+    }
+}
+
+// ---- people ----
+
+function userData({ user = {}, name, time_ms }, url, options) {
+    const data = { ...user };
+    if (name) {
+        // as written: those who come from the original have such hashes at Meta
+        const [first, ...rest] = name.split(/\s+/);
+        data.fn = first;
+        data.ln = rest.at(-1) ?? data.ln;
+    }
+    data.fbc ??= clickId(url, time_ms);
+    for (const [key, tidy] of HASHED) {
+        if (key in data && !options.hashed) {
+            const value = isEmpty(data[key]) ? undefined : tidy(data[key]);
+            data[key] = isEmpty(value) ? undefined : sha256(value);
+        }
+    }
+    if (Object.values(data).every((value) => value === undefined)) {
+        throw new Dead('Meta matches events with people, and the event says nothing of anybody');
+    }
+    return data;
+}
+
+function asIs(text) {
+    return text;
+}
+
+function digits(text) {
+    return text.replace(/\D/g, '').replace(/^0+/, '');
+}
+
+function gender(text) {
+    return /^(f|female|woman)$/.test(text) ? 'f' : /^(m|male|man)$/.test(text) ? 'm' : undefined;
+}
+
+function birthday(text) {
+    const [, year, month, day] = /^(\d{4})[-/]?(\d\d)[-/]?(\d\d)(?!\d)/.exec(text) ?? [];
+    if (year) {
+        return year + month + day;
+    }
+    const [, second, third, first] = /^(\d\d)\/(\d\d)\/(\d{4})$/.exec(text) ?? [];
+    return first && first + second + third;
+}
+
+function lettersOnly(text) {
+    return text.replace(/[\s\p{P}\p{S}]/gu, '');
+}
+
+// Of a ZIP+4 the first five digits.
+function zip(text) {
+    const tidy = text.replace(/\s/g, '');
+    return /^\d{5}-\d{4}$/.test(tidy) ? tidy.slice(0, 5) : tidy.replace(/-/g, '');
+}
+
+// https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fbp-and-fbc
+function clickId(url, time) {
+    const found = /[?&]fbclid=([^&#]+)/.exec(typeof url === 'string' ? url : '');
+    return found ? `fb.1.${time}.${found[1]}` : undefined;
+}
+
+// ---- custom_data ----
+
+function customData({ message, config, options, custom, standard }) {
+    const properties = isObject(message.properties) ? message.properties : {};
+    const own = without(properties, ABOUT_EVENT);
+    if (standard && isEmpty(own)) {
+        throw new Dead('a standard event needs properties');
+    }
+    return custom({ data: guarded(flatten(own), config, options), properties, config, options });
+}
+
+// What names people is left out or hashed. A sender that says `hashed` has hashed what the settings list already.
+function guarded(data, config, options) {
+    const allowed = new Set((config.whitelistPiiProperties ?? []).map((row) => row.whitelistPiiProperties));
+    const listed = new Map((config.blacklistPiiProperties ?? []).map((row) => [row.blacklistPiiProperties, row.blacklistPiiHash]));
+    const out = {};
+    for (const [key, value] of Object.entries(data)) {
+        const isListed = listed.has(key);
+        if (isListed && !options.hashed && listed.get(key)) {
+            out[key] = sha256(String(value));
+        } else if (isListed ? options.hashed : !PERSONAL.has(key) || allowed.has(key)) {
+            out[key] = value;
+        }
+    }
+    return out;
+}
+
+function revenueAsValue({ data, properties }) {
+    if (isEmpty(properties.revenue)) {
+        return data;
+    }
+    return { ...without(data, ['revenue']), value: amount(properties.revenue) };
+}
+
+function listViewed({ data, properties, config, options }) {
+    const { category } = properties;
+    const { ids, contents } = contentsOf(properties);
+    const isGroup = ids.length === 0;
+    const group = isGroup && !isEmpty(category);
+    return {
+        ...data,
+        content_ids: group ? [category] : ids,
+        content_type: contentType(properties, config, options, isGroup ? 'product_group' : 'product'),
+        contents: group ? [{ id: category, quantity: 1 }] : contents,
+        content_category: categoryText(category),
+        value: amount(properties.value),
+        currency: currency(properties),
+    };
+}
+
+function product({ data, properties, config, options }) {
+    const { ids, contents } = ownContents(properties);
+    return {
+        ...data,
+        content_ids: ids,
+        content_type: contentType(properties, config, options, 'product'),
+        content_name: properties.product_name || properties.name || '',
+        content_category: categoryText(properties.category),
+        currency: currency(properties),
+        value: amount(config.valueFieldIdentifier === 'properties.value' ? properties.value : properties.price),
+        contents,
+    };
+}
+
+function searched({ data, properties }) {
+    const { query } = properties;
+    if (!isEmpty(query) && typeof query !== 'string') {
+        throw new Dead('properties.query, what was searched for, is a text');
+    }
+    const { ids, contents } = ownContents(properties);
+    return {
+        ...data,
+        content_ids: ids,
+        content_category: categoryText(properties.category),
+        value: amount(properties.value),
+        contents,
+        search_string: query,
+        currency: currency(properties),
+    };
+}
+
+function order({ data, properties, config, options }) {
+    const { ids, contents } = contentsOf(properties);
+    return {
+        ...data,
+        content_category: categoryText(properties.category),
+        content_ids: ids,
+        content_type: contentType(properties, config, options, 'product'),
+        currency: currency(properties),
+        value: amount(properties.revenue),
+        contents,
+        num_items: ids.length,
+    };
+}
+
+const currency = (properties) => properties.currency || 'USD';
+
+function amount(value) {
+    const found = isEmpty(value) ? 0 : number(value);
+    if (!Number.isFinite(found)) {
+        throw new Dead('revenue, value and price are numbers');
+    }
+    return Number(found.toFixed(2));
+}
+
+function contentType(properties, config, options, otherwise) {
+    const mapped = (config.categoryToContent ?? []).find(({ from, to }) => from && to && from === properties.category);
+    return options.contentType || properties.content_type || mapped?.to || otherwise;
+}
+
+function categoryText(category) {
+    if (isEmpty(category)) {
+        return undefined;
+    }
+    if (isObject(category)) {
+        throw new Dead('properties.category is a text, or a list of texts');
+    }
+    return Array.isArray(category) ? category.map(String).join(',') : String(category);
+}
+
+const idOf = ({ product_id: own, sku, id }) => [own, sku, id].find((value) => !isEmpty(value));
+
+// What a product does not say of quantity and price, the event says.
+function contentsOf(properties) {
+    const { products = [], quantity, price } = properties;
+    if (!Array.isArray(products) || !products.every(isObject)) {
+        throw new Dead('properties.products is a list of objects');
+    }
+    const named = products.filter((each) => idOf(each) !== undefined);
+    const contents = named.map((each) => ({ id: idOf(each), quantity: each.quantity || quantity || 1, item_price: each.price || price }));
+    return { ids: named.map(idOf), contents };
+}
+
+function ownContents(properties) {
+    const id = idOf(properties);
+    if (id === undefined) {
+        return contentsOf(properties);
+    }
+    return { ids: [id], contents: [{ id, quantity: properties.quantity || 1, item_price: properties.price }] };
+}
+
+// ---- batches ----
+
+// https://developers.facebook.com/docs/marketing-api/conversions-api/using-the-api: at most 1000 events
+export function batch(results, config, { limits }) {
+    const groups = [];
+    let bytes = 0;
+    for (const result of results) {
+        const size = byteLength(result.request.form.data);
+        if (groups.length === 0 || groups.at(-1).length >= limits.batch_events || bytes + size > limits.batch_bytes) {
+            groups.push([]);
+            bytes = 0;
+        }
+        groups.at(-1).push(result);
+        bytes += size;
+    }
+    return groups.map(merged);
+}
+
+// All of a destination have the same address; `data` is the text of an array.
+function merged(group) {
+    const [{ request }] = group;
+    const data = `[${group.map((result) => result.request.form.data.slice(1, -1)).join(',')}]`;
+    return { events: group.flatMap(({ events }) => events), request: { ...request, form: { ...request.form, data } } };
+}
+
+// ---- answers ----
+
+// Outcomes by code of the Graph API; codes that are not known are tried again, for Meta adds some for passing troubles.
+// https://developers.facebook.com/docs/graph-api/guides/error-handling, https://developers.facebook.com/docs/graph-api/overview/rate-limiting
+const OUTCOMES = [
+    { outcome: 'retry', codes: [[1, 2], [21009, 21009]] },
+    { outcome: 'throttled', codes: [[4, 4], [17, 17], [32, 32], [341, 341], [368, 368], [613, 613], [80000, 80014]] },
+    { outcome: 'auth', codes: [[10, 10], [102, 102], [190, 190], [200, 299]] },
+    { outcome: 'dead', codes: [[3, 3], [33, 33], [100, 101], [104, 105], [506, 506], [803, 803], [2650, 2650], [1487000, 1487999]] },
+];
+
+export function outcome({ body }) {
+    const error = body?.error;
+    if (!isObject(error)) {
+        return undefined;
+    }
+    const { code, error_subcode: subcode, is_transient: transient } = error;
+    const row = OUTCOMES.find(({ codes }) => codes.some(([first, last]) => code >= first && code <= last));
+    const numbers = subcode ? `code ${code}, subcode ${subcode}` : `code ${code}`;
+    const passes = transient === true && row?.outcome !== 'throttled';
+    const text = `${error.error_user_msg || error.message || 'Meta refused it'} (${numbers})`;
+    return { outcome: passes ? 'retry' : row?.outcome ?? 'retry', text };
+}
