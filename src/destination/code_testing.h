@@ -20,7 +20,7 @@ static inline void seat_start(struct seat *seat) {
     arena_init(&seat->arena, 0, 0);
     struct knob_section section = transform_conf_section(&seat->conf);
     knob_defaults(&section, &seat->arena);
-    seat->conf.cpu_time = 300;
+    seat->conf.cpu_time = 1500; /* loops of the tests cost as much */
     seat->transform = transform_new(&seat->conf, &deps);
     seat->loop = loop_new("test");
 }
