@@ -104,7 +104,7 @@ bool code_on_ask(
     struct code_reader reader = {.doc = &doc, .arena = arena, .settings = settings};
     struct code_item item;
     int64_t cache_ms = 0;
-    int64_t timeout_ms = 0;
+    int64_t timeout_ms = settings->definition->type.limits.timeout_ms; /* 0 = the knob's */
     bool good = json_parse(parser, slice_of(copy, ask->parameters.len), &doc, NULL) == OK;
     uint32_t node = good ? json_first(&doc, 0) : JSON_ABSENT;
     if (node == JSON_ABSENT) {
@@ -112,7 +112,7 @@ bool code_on_ask(
     } else {
         uint32_t timeout = json_find(&doc, node, SLICE("timeout"));
         if (json_is(&doc, timeout, JSON_NUMBER) && json_i64(&doc, timeout, &timeout_ms) != OK) {
-            timeout_ms = 0;
+            timeout_ms = settings->definition->type.limits.timeout_ms;
         }
         bool with_core = !json_is(&doc, json_find(&doc, node, SLICE("auth")), JSON_FALSE);
         good = code_request_read(&reader, node, &item) &&
