@@ -13,9 +13,11 @@ static void cell(struct buf *out, struct slice text) {
     buf_append(out, SLICE(" |"));
 }
 
-static void setting_row(struct buf *out, const struct destination_setting *setting) {
+static void setting_row(struct buf *out, const struct destination_type *type, size_t at) {
+    const struct destination_setting *setting = &type->settings[at];
+    const char *secret = destination_code_gets(type, at) ? ", secret, given to its code" : ", secret";
     buf_printf(out, "| `%.*s` | %s%s%s |", SLICE_ARG(setting->key), destination_setting_type_name(setting->type),
-        setting->required ? ", required" : "", setting->secret ? ", secret" : "");
+        setting->required ? ", required" : "", setting->secret ? secret : "");
     cell(out, setting->fallback);
     buf_printf(out, " %.*s:", SLICE_ARG(setting->label));
     cell(out, setting->help);
@@ -46,7 +48,7 @@ static void section(struct buf *out, const struct destination_type *type) {
     }
     buf_append(out, SLICE(".\n\n| setting | type | default | meaning |\n|---|---|---|---|\n"));
     for (size_t i = 0; i < type->setting_count; i++) {
-        setting_row(out, &type->settings[i]);
+        setting_row(out, type, i);
     }
 }
 

@@ -122,6 +122,9 @@ const struct destination_type *destination_find(struct slice type);
 const struct destination_type *const *destination_source_list(size_t *ret_count);
 const struct destination_type *destination_source_find(struct slice name);
 
+/* A secret setting that the code of a DESTINATION_CODE gets; all other secrets stay in this process. */
+bool destination_code_gets(const struct destination_type *type, size_t setting);
+
 /* ---- settings ---- */
 
 struct destination_settings;

@@ -1,6 +1,10 @@
 /* Opened settings as a transform.js needs them: its config, and the headers that core puts on what it returns. */
 #include "destination/request.h"
 
+bool destination_code_gets(const struct destination_type *type, size_t setting) {
+    return type->kind == DESTINATION_CODE && type->definition->code_secret[setting];
+}
+
 static struct slice config_of(const struct destination_settings *settings, struct arena *arena) {
     const struct definition *d = settings->definition;
     struct buf out;
