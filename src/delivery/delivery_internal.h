@@ -186,6 +186,7 @@ struct load {
     struct attempt unit;
     struct destination_event *events; /* for the kind: of the items, or what the user's code made of them */
     size_t event_count;
+    struct user_code_run *code; /* while it runs */
     struct kind_run run;
     struct destination_event event;
 };

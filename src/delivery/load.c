@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "delivery/delivery_internal.h"
+#include "delivery/user_code.h"
 
 enum {
     ARENA_CHUNK = 2048,
@@ -133,6 +134,15 @@ static void orphan(struct load *load) {
     load->courier->orphans++;
 }
 
+/* What waits for a service of ours waits no longer. The load may be gone then. */
+static void stop_asking(struct load *load) {
+    if (load->code != NULL && load->code->give_up != NULL) {
+        load->code->give_up(load->code);
+    } else if (load->run.give_up != NULL) {
+        load->run.give_up(&load->run);
+    }
+}
+
 static void give_up(struct load *load) {
     struct sender *sender = load->sender;
     for (uint32_t i = 0; i < load->request_count; i++) {
@@ -147,9 +157,7 @@ static void give_up(struct load *load) {
     unlink_load(load);
     if (load->outside > 0) {
         orphan(load);
-        if (load->run.give_up != NULL) {
-            load->run.give_up(&load->run); /* the load may be gone then */
-        }
+        stop_asking(load);
     } else {
         load_free(load);
     }
@@ -173,9 +181,7 @@ void courier_stop_asking(struct courier *courier) {
     struct load *next;
     for (struct load *load = courier->loads; load != NULL; load = next) {
         next = load->next;
-        if (load->run.give_up != NULL) {
-            load->run.give_up(&load->run);
-        }
+        stop_asking(load);
     }
 }
 

@@ -58,6 +58,7 @@ static void take_outputs(struct load *load, const struct user_code_run *run) {
 
 static void on_done(struct user_code_run *run, enum err e, const struct errinfo *why) {
     struct load *load = CONTAINER_OF(run, struct code_stage, run)->load;
+    load->code = NULL;
     if (!load_is_back(load)) {
         return;
     }
@@ -86,9 +87,11 @@ void load_run_code(struct load *load) {
         .messages = messages,
         .sources = sources,
         .count = load->count,
+        .client = load->courier->services,
         .arena = &load->arena,
         .loop = load->courier->loop,
         .on_done = on_done};
+    load->code = &stage->run;
     load_goes_out(load);
     user_code_run(&stage->run);
 }

@@ -4,6 +4,7 @@
 #include "delivery/user_code.h"
 
 #include "delivery/delivery_internal.h"
+#include "delivery/http/external.h"
 #include "delivery/user_code_internal.h"
 #include "json/json_write.h"
 
@@ -16,6 +17,7 @@ struct code_row { /* an output on its way */
 
 struct code_batch {
     struct transform_call call;
+    struct external_code *external; /* NULL: a worker runs it, or it has answered */
     struct code_run *run;
     const struct code_connection *connection;
     uint32_t *inputs; /* numbers in the run */
@@ -127,6 +129,7 @@ static void add_row(struct code_run *run, uint32_t input, struct slice message) 
 
 static void end_run(struct code_run *run) {
     struct user_code_run *public = run->public;
+    public->give_up = NULL;
     public->outputs = ARENA_ARRAY(public->arena, struct user_code_output, public->output_count + 1);
     size_t count = 0;
     for (size_t i = 0; i < public->count; i++) {
@@ -252,6 +255,7 @@ static void take_answer(struct code_batch *batch, const struct transform_answer 
 static void on_answer(struct transform_call *call, const struct transform_answer *answer) {
     struct code_batch *batch = CONTAINER_OF(call, struct code_batch, call);
     struct code_run *run = batch->run;
+    batch->external = NULL;
     if (answer->err != OK) {
         run->err = err_why(answer->err, &run->why, "", "transformation %.*s: %s",
             SLICE_ARG(batch->connection->transformation->name), answer->text);
@@ -292,6 +296,33 @@ static void sort_inputs(struct code_run *run) {
     }
 }
 
+static void give_up(struct user_code_run *public) {
+    struct code_run *run = public->private;
+    run->open++; /* the run outlives the loop below */
+    for (size_t i = 0; i < run->batch_count; i++) {
+        if (run->batches[i].external != NULL) {
+            external_code_give_up(run->batches[i].external);
+        }
+    }
+    if (--run->open == 0) {
+        end_run(run);
+    }
+}
+
+/* Only the service has the code (external_takes_code, else the run would not have begun). */
+static void ask_service(struct code_batch *batch) {
+    struct user_code_run *public = batch->run->public;
+    const struct transformation *transformation = batch->connection->transformation;
+    batch->external = ARENA_NEW(public->arena, struct external_code);
+    *batch->external = (struct external_code){.client = public->client,
+        .call = &batch->call,
+        .id = transformation->id,
+        .version_id = transformation->version_id,
+        .arena = public->arena};
+    public->give_up = give_up;
+    external_code_run(batch->external);
+}
+
 static void start_batch(struct code_batch *batch, struct buf *text) {
     struct user_code_run *public = batch->run->public;
     struct transform_input *inputs = ARENA_ARRAY(public->arena, struct transform_input, batch->count);
@@ -306,7 +337,11 @@ static void start_batch(struct code_batch *batch, struct buf *text) {
         .input_count = batch->count,
         .loop = public->loop,
         .on_done = on_answer};
-    transform_run(public->transform, &batch->call);
+    if (batch->connection->transformation->missing != NULL) {
+        ask_service(batch);
+    } else {
+        transform_run(public->transform, &batch->call);
+    }
 }
 
 void user_code_run(struct user_code_run *public) {
@@ -319,7 +354,7 @@ void user_code_run(struct user_code_run *public) {
     public->output_count = 0;
     public->results = ARENA_ARRAY(public->arena, struct user_code_result, public->count);
     sort_inputs(run);
-    run->open = run->batch_count;
+    run->open = run->batch_count + 1; /* one more until all have begun: a service may fail at once */
     bool runs = public->transform != NULL && (code == NULL || code->missing == NULL);
     if (run->batch_count == 0 || !runs) {
         if (run->batch_count > 0) {
@@ -336,4 +371,8 @@ void user_code_run(struct user_code_run *public) {
         start_batch(&run->batches[i], &text);
     }
     buf_fini(&text);
+    if (--run->open == 0) {
+        run->msg.on_msg = on_nothing_to_do;
+        loop_post(public->loop, &run->msg);
+    }
 }

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/loop.h"
 
+struct http_client;
 struct sender_settings;
 struct transform;
 
@@ -42,6 +43,7 @@ struct user_code_run {
                                      message says are added here; NULL = none for all */
     const uint64_t *sources;      /* source.key per event */
     size_t count;                 /* at least 1 */
+    struct http_client *client;   /* for an external transformer; of the loop. NULL: none */
     struct arena *arena;          /* gets the result; not touched by the caller until on_done */
     struct loop *loop;
     /* OK: outputs and results are set. ERR_UNAVAILABLE, ERR_CLOSED: nothing is known of any event, try again later. */
@@ -50,6 +52,8 @@ struct user_code_run {
     size_t output_count;
     struct user_code_result *results; /* per input */
     void *private;                    /* the run's */
+    /* Not NULL while it waits for a service of ours: ends that wait. */
+    void (*give_up)(struct user_code_run *run);
 };
 
 /* Events of this source go through a transformation on their way to this destination. */

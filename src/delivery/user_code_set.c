@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "delivery/http/external.h"
 #include "delivery/user_code_internal.h"
 #include "json/json_write.h"
 
@@ -235,7 +236,7 @@ static struct slice common_of(const struct workspace *workspace, const struct co
 static void add_connection(struct user_code_settings *settings, const struct workspace *workspace,
     const struct connection *connection, struct arena *arena) {
     const struct transformation *transformation = connection->transformation;
-    if (transformation->missing != NULL) {
+    if (transformation->missing != NULL && !external_takes_code()) {
         settings->missing =
             arena_printf(arena, "transformation %.*s: %s", SLICE_ARG(transformation->name), transformation->missing)
                 .ptr;

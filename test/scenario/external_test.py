@@ -173,6 +173,47 @@ def test_a_server_stops_at_once_while_the_service_hangs(serve, sink, transformer
     assert server.stop() == 0
 
 
+def original(url):
+    """A workspaceConfig.json whose destination has a transformation that the file only names."""
+    hook = {"id": "hook", "name": "hook", "enabled": True, "isProcessorEnabled": True, "config": {"webhookUrl": url, "webhookMethod": "POST"},
+            "destinationDefinition": {"name": "WEBHOOK", "displayName": "Webhook"}, "transformations": [{"versionId": "v1", "id": "t1", "config": {}}]}
+    source = {"id": "web", "name": "web", "enabled": True, "writeKey": "wk_web", "sourceDefinition": {"name": "Javascript", "type": "web"}, "destinations": [hook]}
+    return {"workspaceId": "w", "sources": [source], "libraries": []}
+
+
+def test_a_transformation_whose_code_only_the_service_has_is_run_by_it(serve, sink, transformer):
+    def code(message):
+        known = {"gone": [], "bad": (400, "TypeError: no x"), "two": [{**message, "n": 1}, {**message, "n": 2}]}
+        return known.get(message["event"], [{**message, "event": message["event"].upper()}])
+    service = transformer(None)
+    service.code = code
+    server = serve(original(sink.url), env={**service.knobs, "SLUICE_DELIVERY_TRANSFORMER_CODE": "true"})
+    for number, name in enumerate(("plain", "gone", "bad", "two")):
+        server.track(name, user=f"u{number}", message_id=name)
+    sink.wait_accepted(3)
+    server.settle()
+    assert sorted((a.json["event"], a.json.get("n", 0)) for a in sink.accepted) == [("PLAIN", 0), ("two", 1), ("two", 2)]
+    row = server.destination("hook")
+    assert (row["delivered"], row["filtered"], row["dead"]) == (2, 1, 1)
+    assert "TypeError: no x" in server.cli("trace", "bad")[1]
+    server.assert_conserved()
+
+
+@pytest.mark.parametrize("answer", [Answer(status=809), Answer(body=b"[7]"), Answer(hang=True)], ids=["809", "nonsense", "silence"])
+def test_events_wait_while_the_service_cannot_run_the_code(serve, sink, transformer, answer):
+    service = transformer(None)
+    service.code = lambda message: [message]
+    service.answers = lambda path: answer
+    server = serve(original(sink.url), env={**service.knobs, "SLUICE_DELIVERY_TRANSFORMER_CODE": "true"})
+    server.track("e1")
+    service.wait_arrivals(1)
+    assert server.stop() == 0
+    assert sink.arrivals == []
+    service.answers = None
+    server.start()
+    assert sink.wait_accepted(1)[0].json["event"] == "e1"
+
+
 def test_an_address_that_is_none_is_refused_at_the_start(serve, transformer):
     with pytest.raises(DiedAtStart) as caught:
         serve(workspace([destination()]), env={"SLUICE_DELIVERY_TRANSFORMER_URL": "transformer:9090"})

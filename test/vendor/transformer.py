@@ -23,6 +23,7 @@ class Transformer(Sink):
         self.router_types = router_types
         self.violations = []
         self.asked = []  # (path, events)
+        self.code = None  # of /customTransform: code(message) -> events, or (status, error)
         self.answers = None  # instead of its own: a function of the path, or None
         super().__init__(self._behave)
 
@@ -41,7 +42,26 @@ class Transformer(Sink):
             return instead
         if (arrival.method, path) == ("GET", "/features"):
             return Answer(body=json.dumps({"routerTransform": {name: True for name in self.router_types}}).encode())
+        if path == "/customTransform":
+            return Answer(body=json.dumps(self._run_code(arrival)).encode())
         return Answer(headers={"apiVersion": "2", "Content-Type": "application/json"}, body=json.dumps(self._transform(arrival)).encode())
+
+    def _run_code(self, arrival):
+        rows = []
+        for item in arrival.json:
+            versions = item["destination"]["Transformations"]
+            self.check(len(versions) == 1 and versions[0]["VersionID"], "VersionID of the transformation")
+            self.check({"libraries", "credentials"} <= set(item), "libraries and credentials")
+            self.check(item["metadata"]["transformationVersionId"] == versions[0]["VersionID"], "transformationVersionId")
+            made = self.code(item["message"])
+            status, events = made if isinstance(made, tuple) else (200, made)
+            if status != 200:
+                rows.append({"metadata": item["metadata"], "statusCode": status, "error": events})
+            elif not events:
+                rows.append({"metadata": {**item["metadata"], "messageIds": None}, "statusCode": 298})
+            rows += [{"output": event, "metadata": item["metadata"], "statusCode": 200} for event in (events if status == 200 else [])]
+        self.asked.append((arrival.path, [item["message"]["event"] for item in arrival.json]))
+        return rows
 
     def _transform(self, arrival):
         found = re.fullmatch(r"/v0/destinations/([a-z0-9_]+)", arrival.path)

@@ -13,6 +13,7 @@ enum { DEPTH = 128, FEATURES_MS = 60000, URL_BYTES = 2000 };
 static struct {
     struct slice url, types; /* "" = no service; types: separated by commas */
     int64_t timeout_ms;
+    bool takes_code;
 } service;
 
 /* What the service can do, as of `until`. */
@@ -49,11 +50,16 @@ enum err external_configure(const struct delivery_conf *conf, struct errinfo *wh
     service.url = url;
     service.types = conf->transformer_types;
     service.timeout_ms = conf->transformer_timeout;
+    service.takes_code = conf->transformer_code;
     return OK;
 }
 
 bool external_is_there(void) {
     return service.url.len > 0;
+}
+
+bool external_takes_code(void) {
+    return external_is_there() && service.takes_code;
 }
 
 static bool is_listed(struct slice list, char separator, struct slice word) {
@@ -259,8 +265,7 @@ static bool header_is(const struct http_result *result, struct slice name, struc
     return false;
 }
 
-/* NULL: it is an answer. */
-static const char *fault_of(const struct external_run *x, const struct http_result *result) {
+const char *external_fault(const struct http_result *result, bool versioned) {
     if (result->err != OK) {
         return "the transformer cannot be reached";
     }
@@ -270,7 +275,7 @@ static const char *fault_of(const struct external_run *x, const struct http_resu
     if (result->body_cut) {
         return "the transformer's answer is too large";
     }
-    return x->asks_features || header_is(result, SLICE("apiVersion"), SLICE("2"))
+    return !versioned || header_is(result, SLICE("apiVersion"), SLICE("2"))
         ? NULL
         : "the transformer's answer has no header apiVersion: 2";
 }
@@ -278,7 +283,7 @@ static const char *fault_of(const struct external_run *x, const struct http_resu
 static void on_features(struct external_run *x, const struct http_result *result) {
     static const struct slice of_old_services = SLICE("MARKETO HS ");
     struct errinfo why = {.at = 0};
-    const char *fault = fault_of(x, result);
+    const char *fault = external_fault(result, /* versioned: */ false);
     if (result->err == OK && result->status == 404) {
         keep_features(of_old_services);
     } else if (fault != NULL) {
@@ -299,7 +304,7 @@ static void on_answer(struct http_call *call, const struct http_result *result) 
         on_features(x, result);
         return;
     }
-    const char *fault = fault_of(x, result);
+    const char *fault = external_fault(result, /* versioned: */ true);
     if (fault != NULL) {
         fail(x, fault);
         return;
@@ -314,19 +319,25 @@ static void give_up(struct kind_run *run) {
     fail(x, "given up");
 }
 
-static void send_call(struct external_run *x, enum http_method method, struct slice url, struct slice body) {
+struct http_call external_call(
+    struct arena *arena, enum http_method method, const char *path, struct slice name, struct slice body) {
     static const struct http_header headers[] = {{SLICE("Content-Type"), SLICE("application/json; charset=utf-8")},
         {SLICE("X-Feature-Gzip-Support"), SLICE("?1")}, {SLICE("X-Feature-Filter-Code"), SLICE("?1")}};
-    struct errinfo why = {.at = 0};
-    x->call = (struct http_call){.method = method,
-        .url = url,
+    return (struct http_call){.method = method,
+        .url = arena_printf(arena, "%.*s%s%.*s", SLICE_ARG(service.url), path, SLICE_ARG(name)),
         .headers = headers,
         .header_count = COUNT_OF(headers),
         .body = body,
         .timeout_ms = service.timeout_ms,
         .allow_private = true,
-        .want_headers = true,
-        .on_done = on_answer};
+        .want_headers = true};
+}
+
+static void send_call(
+    struct external_run *x, enum http_method method, const char *path, struct slice name, struct slice body) {
+    struct errinfo why = {.at = 0};
+    x->call = external_call(x->run->arena, method, path, name, body);
+    x->call.on_done = on_answer;
     x->run->own = x;
     x->run->give_up = give_up;
     if (http_client_send(x->run->client, &x->call, &why) != OK) {
@@ -336,11 +347,10 @@ static void send_call(struct external_run *x, enum http_method method, struct sl
 
 static void ask(struct external_run *x) {
     const struct external_settings *settings = x->run->settings;
-    struct arena *arena = x->run->arena;
     struct slice body;
     if (!router_known(settings->type, &x->router)) {
         x->asks_features = true;
-        send_call(x, HTTP_METHOD_GET, arena_printf(arena, "%.*s/features", SLICE_ARG(service.url)), SLICE(""));
+        send_call(x, HTTP_METHOD_GET, "/features", SLICE(""), SLICE(""));
         return;
     }
     struct errinfo why = {.at = 0};
@@ -350,10 +360,11 @@ static void ask(struct external_run *x) {
         end(x, e, &why);
         return;
     }
-    struct slice url = x->router
-        ? arena_printf(arena, "%.*s/routerTransform", SLICE_ARG(service.url))
-        : arena_printf(arena, "%.*s/v0/destinations/%.*s", SLICE_ARG(service.url), SLICE_ARG(settings->lower));
-    send_call(x, HTTP_METHOD_POST, url, body);
+    if (x->router) {
+        send_call(x, HTTP_METHOD_POST, "/routerTransform", SLICE(""), body);
+    } else {
+        send_call(x, HTTP_METHOD_POST, "/v0/destinations/", settings->lower, body);
+    }
 }
 
 static void external_run_events(struct kind_run *run) {

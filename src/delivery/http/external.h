@@ -20,4 +20,26 @@ bool external_wants(struct slice type);
 /* A service is configured. */
 bool external_is_there(void);
 
+/* ---- transformations whose code only the service has ---- */
+
+/* It is asked for those. */
+bool external_takes_code(void);
+
+/* The caller's memory until on_done of `call`, which is called as transform_run would, with results by input. */
+struct external_code {
+    struct http_client *client;  /* of the loop */
+    struct transform_call *call; /* its version is not looked at */
+    struct slice id, version_id; /* of the transformation */
+    struct arena *arena;
+    struct http_call http; /* the rest is external_code.c's */
+    struct json_parser *parser;
+    struct transform_result *results;
+    size_t result_count;
+    enum transform_fate *fates;
+};
+
+void external_code_run(struct external_code *code);
+/* Ends the wait; on_done is called with ERR_CLOSED. */
+void external_code_give_up(struct external_code *code);
+
 #endif
