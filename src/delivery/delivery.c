@@ -314,7 +314,11 @@ static enum err fill_info(struct sender *sender, struct destination_info *info) 
 
 static void list_courier(void *arg) {
     struct list_call *call = arg;
-    courier_work(call->courier); /* whatever this iteration has gathered so far */
+    enum { TURNS = 16 };
+    /* whatever this iteration has gathered so far, and what follows from it: a busy sender always has more to do */
+    for (unsigned i = 0; i == 0 || (i < TURNS && call->courier->touched != NULL && !call->courier->notes_failed); i++) {
+        courier_work(call->courier);
+    }
     for (size_t i = 0; call->result == OK && i < call->courier->sender_count; i++) {
         call->result = fill_info(call->courier->senders[i], &call->out[i]);
     }

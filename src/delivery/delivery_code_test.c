@@ -205,13 +205,13 @@ static void whatever_fails_users_are_served_in_order_and_events_whole(void **sta
     rig_start(rig, HOOK("concurrency: 6", "dead"), TRANSFORMED SPLIT);
     sink_set(&rig->sink, at_random, &dice);
     static const char users[] = "abcef";
-    for (unsigned i = 0; i < 200; i++) {
+    for (unsigned i = 0; i < 80; i++) {
         char name[16];
         unsigned user = (i * 7 + i / 3) % 5;
         snprintf(name, sizeof name, "%c%u", users[user], ++numbers[user]);
         rig_track(rig, name);
     }
-    for (unsigned i = 0; rig_info(rig, "hook").counts.delivered < 200; i++) {
+    for (unsigned i = 0; rig_info(rig, "hook").counts.delivered < 80; i++) {
         assert_true(i < 1400);
         rig_settle(rig, "hook");
         rig_advance(10000);

@@ -201,99 +201,6 @@ static void a_second_request_of_an_event_waits_for_the_first_and_repeats_it_when
     rig_stop(rig);
 }
 
-/* ---- order ---- */
-
-enum { USERS = 5, EACH = 80 };
-
-struct chance {
-    unsigned dice;
-    char bodies[RIG_NAMES][96];
-    unsigned count;
-};
-
-static unsigned roll(struct chance *chance, unsigned sides) {
-    chance->dice = chance->dice * 1103515245 + 12345;
-    return (chance->dice >> 16) % sides;
-}
-
-/* A whole failure, or an outcome for each: some of them fail. */
-static struct sink_answer at_random(const char *events, unsigned number, void *ctx) {
-    static const int statuses[] = {500, 503, 429, 408};
-    struct chance *chance = ctx;
-    (void)number;
-    ASSERT(chance->count < RIG_NAMES);
-    char *body = chance->bodies[chance->count++];
-    unsigned pick = roll(chance, 16);
-    if (pick < COUNT_OF(statuses)) {
-        return (struct sink_answer){.status = statuses[pick]};
-    }
-    size_t len = (size_t)snprintf(body, sizeof chance->bodies[0], "{\"retry\":[\"?\"");
-    struct slice rest = slice_cstr(events);
-    while (rest.ptr != NULL) {
-        struct slice name = slice_cut(rest, '+', &rest);
-        if (roll(chance, 4) == 0 && len + name.len + 6 < sizeof chance->bodies[0]) {
-            len += (size_t)snprintf(body + len, sizeof chance->bodies[0] - len, ",\"%.*s\"", SLICE_ARG(name));
-        }
-    }
-    snprintf(body + len, sizeof chance->bodies[0] - len, "]}");
-    return (struct sink_answer){.status = 200, .body = body};
-}
-
-static bool is_retried(const struct chance *chance, unsigned arrival, struct slice name) {
-    char quoted[24];
-    snprintf(quoted, sizeof quoted, "\"%.*s\"", SLICE_ARG(name));
-    return chance->bodies[arrival][0] == '\0' || strstr(chance->bodies[arrival], quoted) != NULL;
-}
-
-/* None arrives while an earlier one of its user has not ended, unless they arrive together. */
-static void check_order(const struct rig *rig, const struct chance *chance) {
-    static unsigned ended[26][EACH + 1]; /* by which arrival, plus 1 */
-    memset(ended, 0, sizeof ended);
-    for (unsigned i = 0; i < rig->sink.count; i++) {
-        unsigned first_open[26] = {0}; /* of the users in it: from there on all must be in it, in order */
-        struct slice rest = slice_cstr(rig->sink.names[i]);
-        while (rest.ptr != NULL) {
-            struct slice name = slice_cut(rest, '+', &rest);
-            int64_t number = 0;
-            unsigned user = (unsigned)(name.ptr[0] - 'a');
-            assert_int_equal(slice_to_i64(slice_of(name.ptr + 1, name.len - 1), &number), OK);
-            for (int64_t k = first_open[user] + 1; k < number; k++) {
-                assert_true(ended[user][k] != 0);
-            }
-            assert_true(ended[user][number] == 0);
-            first_open[user] = (unsigned)number;
-            ended[user][number] = is_retried(chance, i, name) ? 0 : i + 1;
-        }
-    }
-}
-
-static void whatever_fails_each_user_is_served_in_order_and_everything_is_delivered(void **state) {
-    struct rig *rig = *state;
-    struct chance *chance = mem_alloc(sizeof *chance);
-    unsigned numbers[USERS] = {0};
-    chance->dice = 99;
-    rig->delivery_conf.breaker_failures = 100000;
-    rig->delivery_conf.load = 7;
-    rig_start(rig, CODED("concurrency: 4"), RIG_CONNECTED);
-    sink_set(&rig->sink, at_random, chance);
-    static const char users[] = "abceg";
-    for (unsigned i = 0; i < USERS * EACH; i++) {
-        char name[16];
-        unsigned user = i % USERS;
-        snprintf(name, sizeof name, "%c%u", users[user], ++numbers[user]);
-        rig_track(rig, name);
-    }
-    for (unsigned i = 0; rig_info(rig, "hook").counts.delivered < USERS * EACH; i++) {
-        assert_true(i < 1400);
-        rig_settle(rig, "hook");
-        rig_advance(10000);
-    }
-    assert_int_equal(rig_info(rig, "hook").counts.dead, 0);
-    check_order(rig, chance);
-    mem_free(chance);
-    rig_stop(rig);
-}
-
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "worker") == 0) {
         return worker_main();
@@ -304,7 +211,6 @@ int main(int argc, char **argv) {
         CODE_TEST(an_event_that_the_code_wants_later_waits_and_is_dead_after_the_window),
         CODE_TEST(credentials_that_only_the_code_sees_refused_pause_the_destination),
         CODE_TEST(a_second_request_of_an_event_waits_for_the_first_and_repeats_it_when_it_fails),
-        CODE_TEST(whatever_fails_each_user_is_served_in_order_and_everything_is_delivered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

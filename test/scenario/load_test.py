@@ -97,6 +97,76 @@ def test_a_bad_event_of_a_batch_dies_alone_and_its_letter_has_the_answer(serve, 
     server.assert_conserved()
 
 
+CODE = """
+export function transform(events, config) {
+    const send = (list) => ({
+        events: list.map(({ at }) => at),
+        request: { url: config.url, json: { items: list.map(({ message }) => message) } },
+    });
+    const all = events.map(({ message }, at) => ({ message, at }));
+    const twice = all.filter(({ message }) => message.event === 'twice');
+    return [send(all), ...twice.map((each) => send([each]))];
+}
+export function outcome(response) {
+    return Array.isArray(response.body) ? response.body : undefined;
+}
+"""
+
+
+def coded(folder, url, **rows):
+    """A destination with a transform.js: one request for all, one more for each event `twice`; the sink answers event by event."""
+    definition = {"type": "CODED", "label": "Coded", "category": "tests",
+                  "settings": {"url": {"type": "url", "label": "URL", "help": "the sink", "required": True}},
+                  "delivery": {"headers": {"Content-Type": "application/json"}}, "code": {}}
+    (folder / "coded").mkdir(parents=True)
+    (folder / "coded" / "definition.json").write_text(json.dumps(definition))
+    (folder / "coded" / "transform.js").write_text(CODE)
+    return {"id": "coded", "type": "CODED", "config": {"url": url}, **rows}, {"SLUICE_DESTINATION_FOLDER": str(folder)}
+
+
+class Judge:
+    """Answers event by event, at random; checks that no event comes before the earlier ones of its user have ended."""
+
+    def __init__(self, seed):
+        self.dice = random.Random(seed)
+        self.ended = set()
+        self.early = []
+
+    def __call__(self, arrival, number):
+        items = [(item["anonymousId"], item["n"], item["event"]) for item in arrival.json["items"]]
+        here = {(user, n) for user, n, _ in items}
+        for user, n, _ in items:
+            self.early += [(user, n, k) for k in range(n) if (user, k) not in self.ended and (user, k) not in here]
+        if self.dice.random() < 0.1:
+            return Answer(status=self.dice.choice((500, 503, 429)))
+        words = self.dice.choices(("delivered", "retry", "throttled", "dead"), (80, 12, 4, 4), k=len(items))
+        for (user, n, event), word in zip(items, words):
+            last = event != "twice" or len(items) == 1  # a load of one `twice` ends it a request early: no harm here
+            if word == "dead" or (word == "delivered" and last):
+                self.ended.add((user, n))
+        return Answer(body=json.dumps(words).encode())
+
+
+def test_outcomes_are_read_event_by_event_and_users_keep_their_order(serve, sink, tmp_path):
+    sink.behave = judge = Judge(seed=5)
+    destination, env = coded(tmp_path / "types", sink.url, delivery={"concurrency": 4})
+    server = serve(workspace([destination]), clock=True, env={**env, "SLUICE_DELIVERY_LOAD": "9"})
+    total, users = 1_000, 11
+    for start in range(0, total, 50):
+        events = [{"type": "track", "event": "twice" if n % 10 == 0 else "once", "anonymousId": f"u{n % users}", "messageId": f"m{n}",
+                   "n": n // users} for n in range(start, start + 50)]
+        assert server.post("/v1/batch", {"batch": events})[0] == 200
+        server.settle()
+        server.advance(700)
+    retry_until_quiet(server, "coded", step_ms=10_000)
+    row = server.destination("coded")
+    assert judge.early == []
+    assert row["delivered"] + row["dead"] == total
+    assert row["delivered"] > total * 0.85 and row["dead"] > 0
+    assert max(len(arrival.json["items"]) for arrival in sink.arrivals) > 3
+    server.assert_conserved()
+
+
 SLOW = """
 export function transformEvent(event) {
     for (let n = 0; n < 3e6; n++) { Math.sqrt(n); }
