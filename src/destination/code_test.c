@@ -222,6 +222,40 @@ static void a_loop_in_one_event_leaves_the_others_alone(void **state) {
     testing_stop(&t);
 }
 
+static void nothing_is_left_of_a_batch_for_the_next(void **state) {
+    (void)state;
+    struct testing t;
+    begin(&t, "",
+        "import { each } from 'sluice'; let count = 0;"
+        "export const transform = each(() => { count += 1; const seen = [count, Object.prototype.left, globalThis.mine];"
+        "  Object.prototype.left = 1; globalThis.mine = 2; return { url: `https://v.test/${seen.join('-')}` }; });",
+        config);
+    for (int round = 0; round < 2; round++) {
+        struct destination_run run = {.count = 0};
+        assert_int_equal(code_run(&t, &seat, EVENTS(TRACK("a", "u")), &run), OK);
+        assert_int_equal(run.batch.request_count, 1);
+        assert_string_equal(arena_dup(&t.arena, run.batch.requests[0].url).ptr, "https://v.test/1--");
+    }
+    testing_stop(&t);
+}
+
+static void too_much_memory_kills_the_worker_and_no_other_event(void **state) {
+    (void)state;
+    struct testing t;
+    struct destination_run run = {.count = 0};
+    begin(&t, "",
+        "import { each } from 'sluice';"
+        "export const transform = each(({ message }) => { const kept = []; while (message.event === 'bad')"
+        "  kept.push(new Uint8Array(1 << 24).fill(1)); return { url: 'https://v.test/' }; });",
+        config);
+    assert_int_equal(code_run(&t, &seat, EVENTS(TRACK("a", "u"), TRACK("bad", "u"), TRACK("c", "u")), &run), OK);
+    assert_int_equal(run.batch.request_count, 2);
+    assert_int_equal(run.batch.refusal_count, 1);
+    assert_int_equal(run.batch.refusals[0].event, 1);
+    assert_int_equal(run.batch.refusals[0].kind, REFUSAL_DEAD);
+    testing_stop(&t);
+}
+
 /* ---- batches ---- */
 
 static const char batches[] = ",\"delivery\":{\"batch\":{\"into\":\"items\",\"events\":3}}";
@@ -477,6 +511,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_part_that_is_refused_refuses_the_event),
         cmocka_unit_test(what_may_not_be_returned_says_what_may),
         cmocka_unit_test(a_loop_in_one_event_leaves_the_others_alone),
+        cmocka_unit_test(nothing_is_left_of_a_batch_for_the_next),
+        cmocka_unit_test(too_much_memory_kills_the_worker_and_no_other_event),
         cmocka_unit_test(requests_that_agree_share_one_and_users_keep_their_order),
         cmocka_unit_test(nothing_is_merged_in_a_preview),
         cmocka_unit_test(a_batch_of_the_code_goes_before_a_declared_one),
