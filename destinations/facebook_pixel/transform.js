@@ -1,26 +1,31 @@
 // Facebook Pixel: events for Meta's Conversions API, people only as hashes.
 import { Dead, byteLength, each, sha256 } from 'sluice';
-import { integration, typeOf } from '_lib/event';
-import { flatten, isEmpty, isObject, number, without } from '_lib/values';
+import { integration, isApple, typeOf } from '_lib/event';
+import { userData } from '_lib/meta_user';
+import { first, flatten, isEmpty, isObject, number, without } from '_lib/values';
+
+export { outcome } from '_lib/meta_answers';
 
 const OPTIONS_OF = ['Facebook Pixel', 'FacebookPixel', 'FACEBOOK_PIXEL', 'facebook_pixel', 'facebook pixel', 'fb_pixel'];
-
-// How Meta wants people's data before it is hashed; what can't be brought into that form is left out.
-// https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters
-const HASHED = new Map([
-    ['external_id', asIs], ['em', asIs], ['ph', digits], ['ge', gender], ['db', birthday], ['ln', asIs], ['fn', asIs],
-    ['ct', lettersOnly], ['st', lettersOnly], ['zp', zip], ['country', asIs],
-]);
 
 // https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/server-event
 const ACTION_SOURCES = new Set(['email', 'website', 'app', 'phone_call', 'chat', 'physical_store', 'system_generated', 'business_messaging', 'other']);
 const SOURCE_OF_CHANNEL = new Map([['web', 'website'], ['mobile', 'app']]);
 const DAY_MS = 86400000;
 const MINUTE_MS = 60000;
-const PAST_DAYS = { physical_store: 62, other: 7 };
+
+// Device and app, in the places that Meta gives them: https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/app-data
+const EXTINFO = [
+    'context.app.namespace', 'context.app.build', 'context.app.version', 'context.os.version', 'context.device.model', 'context.locale',
+    undefined, 'context.network.carrier', 'context.screen.width', 'context.screen.height', 'context.screen.density', undefined, undefined,
+    undefined, 'context.timezone',
+];
 
 // Properties that say something of the event itself, not of its custom_data.
 const ABOUT_EVENT = ['opt_out', 'event_id', 'action_source'];
+
+// https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/custom-data
+const DELIVERY_CATEGORIES = new Set(['in_store', 'curbside', 'home_delivery']);
 
 const PERSONAL = new Set([
     'email', 'firstName', 'lastName', 'firstname', 'lastname', 'first_name', 'last_name', 'gender', 'city', 'country', 'phone', 'state', 'zip',
@@ -55,9 +60,10 @@ export const transform = each(({ message, draft }, config, ctx) => {
     const source = actionSource(action_source, message.channel);
     checkTime(draft.body.time_ms, source, ctx.now);
     const event = {
-        user_data: userData(draft.body, event_source_url, options),
+        user_data: userData(draft.body, event_source_url, options.hashed),
         event_name: name, event_time, event_source_url, opt_out, event_id, action_source: source,
         ...draft.body.options,
+        app_data: source === 'app' ? appData(message) : undefined,
         custom_data: custom ? customData({ message, config, options, custom, standard }) : undefined,
     };
     const test = config.testDestination && config.testEventCode ? { test_event_code: config.testEventCode } : {};
@@ -103,72 +109,24 @@ function actionSource(given, channel) {
     return given;
 }
 
+// Required of events of apps; iPhones ask their owner, others allow. A place that is not known is an empty text.
+function appData(message) {
+    const { os, device } = message.context ?? {};
+    const apple = isApple(os?.name);
+    const allowed = device?.adTrackingEnabled ?? !apple;
+    return {
+        advertiser_tracking_enabled: allowed ? 1 : 0,
+        application_tracking_enabled: device?.adTrackingEnabled === false ? 0 : 1,
+        extinfo: [apple ? 'i2' : 'a2', ...EXTINFO.map((path) => String((path && first(message, [path])) ?? ''))],
+    };
+}
+
 // Meta refuses a whole request for one event that is older, or lies in the future.
 function checkTime(time, source, now) {
-    const days = PAST_DAYS[source === 'physical_store' ? source : 'other'];
+    const days = source === 'physical_store' ? 62 : 7;
     if (now - time > days * DAY_MS || time - now > MINUTE_MS) {
         throw new Dead(`Meta takes events of the last ${days} days, and of one minute ahead`);
     }
-}
-
-// ---- people ----
-
-function userData({ user = {}, name, time_ms }, url, options) {
-    const data = { ...user };
-    if (name) {
-        // as written: those who come from the original have such hashes at Meta
-        const [first, ...rest] = name.split(/\s+/);
-        data.fn = first;
-        data.ln = rest.at(-1) ?? data.ln;
-    }
-    data.fbc ??= clickId(url, time_ms);
-    for (const [key, tidy] of HASHED) {
-        if (key in data && !options.hashed) {
-            const value = isEmpty(data[key]) ? undefined : tidy(data[key]);
-            data[key] = isEmpty(value) ? undefined : sha256(value);
-        }
-    }
-    if (Object.values(data).every((value) => value === undefined)) {
-        throw new Dead('Meta matches events with people, and the event says nothing of anybody');
-    }
-    return data;
-}
-
-function asIs(text) {
-    return text;
-}
-
-function digits(text) {
-    return text.replace(/\D/g, '').replace(/^0+/, '');
-}
-
-function gender(text) {
-    return /^(f|female|woman)$/.test(text) ? 'f' : /^(m|male|man)$/.test(text) ? 'm' : undefined;
-}
-
-function birthday(text) {
-    const [, year, month, day] = /^(\d{4})[-/]?(\d\d)[-/]?(\d\d)(?!\d)/.exec(text) ?? [];
-    if (year) {
-        return year + month + day;
-    }
-    const [, second, third, first] = /^(\d\d)\/(\d\d)\/(\d{4})$/.exec(text) ?? [];
-    return first && first + second + third;
-}
-
-function lettersOnly(text) {
-    return text.replace(/[\s\p{P}\p{S}]/gu, '');
-}
-
-// Of a ZIP+4 the first five digits.
-function zip(text) {
-    const tidy = text.replace(/\s/g, '');
-    return /^\d{5}-\d{4}$/.test(tidy) ? tidy.slice(0, 5) : tidy.replace(/-/g, '');
-}
-
-// https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fbp-and-fbc
-function clickId(url, time) {
-    const found = /[?&]fbclid=([^&#]+)/.exec(typeof url === 'string' ? url : '');
-    return found ? `fb.1.${time}.${found[1]}` : undefined;
 }
 
 // ---- custom_data ----
@@ -206,16 +164,16 @@ function revenueAsValue({ data, properties }) {
 }
 
 function listViewed({ data, properties, config, options }) {
-    const { category } = properties;
+    const category = categoryText(properties.category);
     const { ids, contents } = contentsOf(properties);
     const isGroup = ids.length === 0;
-    const group = isGroup && !isEmpty(category);
+    const group = isGroup && category !== undefined;
     return {
         ...data,
         content_ids: group ? [category] : ids,
         content_type: contentType(properties, config, options, isGroup ? 'product_group' : 'product'),
         contents: group ? [{ id: category, quantity: 1 }] : contents,
-        content_category: categoryText(category),
+        content_category: category,
         value: amount(properties.value),
         currency: currency(properties),
     };
@@ -295,12 +253,16 @@ const idOf = ({ product_id: own, sku, id }) => [own, sku, id].find((value) => !i
 
 // What a product does not say of quantity and price, the event says.
 function contentsOf(properties) {
-    const { products = [], quantity, price } = properties;
+    const { quantity, price } = properties;
+    const products = properties.products ?? [];
     if (!Array.isArray(products) || !products.every(isObject)) {
         throw new Dead('properties.products is a list of objects');
     }
-    const named = products.filter((each) => idOf(each) !== undefined);
-    const contents = named.map((each) => ({ id: idOf(each), quantity: each.quantity || quantity || 1, item_price: each.price || price }));
+    const named = products.filter((item) => idOf(item) !== undefined);
+    const contents = named.map((item) => ({
+        id: idOf(item), quantity: item.quantity || quantity || 1, item_price: item.price ?? price,
+        delivery_category: DELIVERY_CATEGORIES.has(item.delivery_category) ? item.delivery_category : undefined,
+    }));
     return { ids: named.map(idOf), contents };
 }
 
@@ -335,28 +297,4 @@ function merged(group) {
     const [{ request }] = group;
     const data = `[${group.map((result) => result.request.form.data.slice(1, -1)).join(',')}]`;
     return { events: group.flatMap(({ events }) => events), request: { ...request, form: { ...request.form, data } } };
-}
-
-// ---- answers ----
-
-// Outcomes by code of the Graph API; codes that are not known are tried again, for Meta adds some for passing troubles.
-// https://developers.facebook.com/docs/graph-api/guides/error-handling, https://developers.facebook.com/docs/graph-api/overview/rate-limiting
-const OUTCOMES = [
-    { outcome: 'retry', codes: [[1, 2], [21009, 21009]] },
-    { outcome: 'throttled', codes: [[4, 4], [17, 17], [32, 32], [341, 341], [368, 368], [613, 613], [80000, 80014]] },
-    { outcome: 'auth', codes: [[10, 10], [102, 102], [190, 190], [200, 299]] },
-    { outcome: 'dead', codes: [[3, 3], [33, 33], [100, 101], [104, 105], [506, 506], [803, 803], [2650, 2650], [1487000, 1487999]] },
-];
-
-export function outcome({ body }) {
-    const error = body?.error;
-    if (!isObject(error)) {
-        return undefined;
-    }
-    const { code, error_subcode: subcode, is_transient: transient } = error;
-    const row = OUTCOMES.find(({ codes }) => codes.some(([first, last]) => code >= first && code <= last));
-    const numbers = subcode ? `code ${code}, subcode ${subcode}` : `code ${code}`;
-    const passes = transient === true && row?.outcome !== 'throttled';
-    const text = `${error.error_user_msg || error.message || 'Meta refused it'} (${numbers})`;
-    return { outcome: passes ? 'retry' : row?.outcome ?? 'retry', text };
 }
