@@ -52,3 +52,40 @@ const SYSTEMS = [
 export function system(userAgent) {
     return typeof userAgent === 'string' ? SYSTEMS.find(([pattern]) => pattern.test(userAgent))?.[1] : undefined;
 }
+
+// Devices by user agents: phones and tablets name themselves, computers do not.
+const APPLE_DEVICE = /\((iPhone|iPad|iPod(?: touch)?)[;)]/;
+const ANDROID_DEVICE = /\bAndroid[^;)]*;(?:\s*[a-z]{2}[-_][a-zA-Z]{2};)?\s*([^;)]+?)(?:\s+Build\/[^;)]*)?(?:;\s*wv)?\)/;
+// of Android's models: who makes them, by the model's first letters
+const MAKERS = [
+    [/^(?:sm-|sgh-|gt-|samsung)/i, 'Samsung'],
+    [/^(?:pixel|nexus)/i, 'Google'],
+    [/^(?:redmi|mi |poco|m20\d\d|2\d{4,}\w+$)/i, 'Xiaomi'],
+    [/^(?:huawei|honor|[a-z]{3}-(?:[at]?l\d\d|[al]x\d)$)/i, 'Huawei'],
+    [/^(?:oneplus|kb20|le21|in20)/i, 'OnePlus'],
+    [/^(?:moto|xt\d{4})/i, 'Motorola'],
+    [/^(?:lg-|lm-)/i, 'LG'],
+    [/^(?:htc)/i, 'HTC'],
+    [/^(?:nokia|ta-1)/i, 'Nokia'],
+    [/^(?:sony|xperia|so-|xq-)/i, 'Sony'],
+    [/^(?:cph\d{4}|oppo)/i, 'OPPO'],
+    [/^(?:rmx\d{4}|realme)/i, 'Realme'],
+    [/^(?:vivo|v2\d{3})/i, 'Vivo'],
+];
+const NO_DEVICE = /^(?:mobile|tablet|tv|k|u|rv:.*|linux.*)$/i;
+
+// {vendor, model}, as far as the text says
+export function device(userAgent) {
+    if (typeof userAgent !== 'string') {
+        return {};
+    }
+    const apple = userAgent.match(APPLE_DEVICE);
+    if (apple) {
+        return { vendor: 'Apple', model: apple[1] };
+    }
+    const model = userAgent.match(ANDROID_DEVICE)?.[1];
+    if (model === undefined || NO_DEVICE.test(model)) {
+        return {};
+    }
+    return { vendor: MAKERS.find(([pattern]) => pattern.test(model))?.[1], model };
+}
