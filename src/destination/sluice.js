@@ -94,6 +94,7 @@ export const sha256 = (text) => digest('sha256', String(text));
 export const sha1 = (text) => digest('sha1', String(text));
 export const md5 = (text) => digest('md5', String(text));
 export const hmacSha256 = (key, text) => digest('hmac_sha256', String(text), String(key));
+export const uuidOf = (text) => digest('uuid5_url', String(text)); // the same text, the same UUID (version 5, URL namespace)
 export const base64 = (text) => digest('base64', String(text));
 
 // of the text's UTF-8

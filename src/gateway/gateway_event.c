@@ -37,7 +37,7 @@ static const struct slice field_names[FIELD_COUNT] = {
 
 /* `"name":"<uuid>"`, the value with its quotes at the end. */
 struct uuid_member {
-    char text[sizeof("\"messageId\":\"\"") + UUID_LEN];
+    char text[sizeof("\"anonymousId\":\"\"") + UUID_LEN];
     size_t len;
 };
 
@@ -68,6 +68,14 @@ static struct slice identity(const struct json_doc *doc, uint32_t node, struct a
     }
     struct slice text = json_kind(doc, node) == JSON_STRING ? json_string(doc, node, arena) : json_raw(doc, node);
     return gateway_clean(text, arena);
+}
+
+/* An anonymousId for an event of which it is not known who it was. */
+static struct slice identity_make(struct json_edit *edit, struct uuid_member *made, uint32_t node) {
+    char *uuid = uuid_member_init(made, field_names[FIELD_ANONYMOUS_ID]);
+    uuid_v4(uuid);
+    uuid_member_set(edit, made, node);
+    return slice_of(uuid, UUID_LEN);
 }
 
 /* The event's type may do without a user. */
@@ -204,11 +212,16 @@ enum err gateway_event_add(struct enrich *enrich, uint32_t record, uint32_t node
     struct slice anonymous_id = identity(doc, at[FIELD_ANONYMOUS_ID], enrich->arena);
     struct slice user_id = identity(doc, at[FIELD_USER_ID], enrich->arena);
     struct slice type = enrich->type.len > 0 ? enrich->type : json_string(doc, at[FIELD_TYPE], enrich->arena);
-    if (anonymous_id.len + user_id.len == 0 && !enrich->allow_no_identity && !needs_no_identity(type)) {
+    bool nobody = anonymous_id.len + user_id.len == 0 && !needs_no_identity(type);
+    if (nobody && !enrich->allow_no_identity && !enrich->makes_identity) {
         return ERR_NO_IDENTITY;
     }
     struct json_edit edit;
     json_edit_init(&edit, doc, node);
+    struct uuid_member somebody;
+    if (nobody && enrich->makes_identity) {
+        anonymous_id = identity_make(&edit, &somebody, at[FIELD_ANONYMOUS_ID]);
+    }
     if (enrich->type.len > 0) {
         type_set(enrich, &edit, at[FIELD_TYPE]);
     }

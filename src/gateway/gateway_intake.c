@@ -89,7 +89,8 @@ static void enrich_init(
         .type = route->type,
         .type_member = route->type_member,
         .forced = event_type_parse(route->type),
-        .allow_no_identity = worker->gateway->conf.allow_no_identity};
+        .allow_no_identity = worker->gateway->conf.allow_no_identity,
+        .makes_identity = intake->of_webhook};
 }
 
 static enum err add_events(struct worker *worker, struct intake *intake, const struct json_doc *doc,

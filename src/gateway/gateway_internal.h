@@ -115,6 +115,7 @@ struct enrich {
     struct slice type, type_member; /* forced; "" = the event's own */
     enum event_type forced;
     bool allow_no_identity;
+    bool makes_identity;   /* an event without ids gets an anonymousId: a vendor says of users what it knows */
     struct live_row *live; /* NULL: nobody follows */
 };
 
@@ -228,6 +229,7 @@ struct intake {
     struct http_request *request;
     struct source_state *source;       /* NULL: not known (yet) */
     bool body_key;                     /* the write key is looked for in the body */
+    bool of_webhook;                   /* its events were made of a vendor's payload */
     char key_hint[8];                  /* first bytes of an unknown key */
     struct intake *next;               /* in a gather */
     uint32_t first, records, rejected; /* of the gather's batch */

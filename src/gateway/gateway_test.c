@@ -279,6 +279,17 @@ static void ids_count_as_the_original_counts_them(void **state) {
     assert_int_equal(bench->batch.count, 3);
 }
 
+static void an_event_of_a_vendor_gets_an_anonymous_id_when_it_has_no_ids(void **state) {
+    struct bench *bench = *state;
+    bench->enrich.makes_identity = true;
+    assert_int_equal(add_single(bench, "{\"type\":\"track\",\"anonymousId\":null}"), OK);
+    assert_false(framed(bench, "\"anonymousId\":null"));
+    assert_true(framed(bench, "\"anonymousId\":\""));
+    assert_int_equal(add_single(bench, "{\"type\":\"identify\",\"userId\":\"u1\"}"), OK);
+    assert_false(framed(bench, "\"type\":\"identify\",\"userId\":\"u1\",\"anonymousId\""));
+    assert_int_equal(bench->batch.count, 2);
+}
+
 static void extract_and_record_need_no_identity(void **state) {
     struct bench *bench = *state;
     assert_int_equal(add_batch(bench, "{\"batch\":[{\"type\":\"record\"},{\"type\":\"extract\"}]}", true), OK);
@@ -472,6 +483,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_message_id_is_made_when_there_is_none_to_keep, setup, teardown),
         cmocka_unit_test_setup_teardown(a_message_id_with_hidden_runes_is_stored_clean, setup, teardown),
         cmocka_unit_test_setup_teardown(ids_count_as_the_original_counts_them, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_event_of_a_vendor_gets_an_anonymous_id_when_it_has_no_ids, setup, teardown),
         cmocka_unit_test_setup_teardown(extract_and_record_need_no_identity, setup, teardown),
         cmocka_unit_test_setup_teardown(a_good_event_is_stored_beside_a_bad_one, setup, teardown),
         cmocka_unit_test_setup_teardown(strict_takes_all_or_nothing, setup, teardown),

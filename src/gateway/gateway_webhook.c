@@ -47,6 +47,7 @@ static void on_done(struct gateway_webhook *webhook) {
         gateway_refuse(worker, intake, webhook->err, webhook->detail, /* wait_ms: */ 0);
     } else {
         intake->answer = answer_of(webhook);
+        intake->of_webhook = true;
         if (webhook->events.len > 0) {
             struct intake_want want = {.body = webhook->events, .is_batch = true, .empty_is_fine = true};
             gateway_take(worker, intake, &want);

@@ -21,8 +21,8 @@ void engine_close(struct engine *engine); /* takes NULL */
 void engine_load(struct engine *engine, uint32_t id, struct slice text, struct buf *out);
 void engine_drop(struct engine *engine, uint32_t id);
 
-/* engine_digest.c: sha256 md5 sha1 as lower-case hex, hmac_sha256 (of `key`), base64; appended to `out`. False: there
- * is no such algorithm. */
+/* engine_digest.c: sha256 md5 sha1 as lower-case hex, hmac_sha256 (of `key`), base64, uuid5_url (the version 5 UUID of
+ * a text in the URL namespace); appended to `out`. False: there is no such algorithm. */
 bool engine_digest(struct slice algorithm, struct slice text, struct slice key, struct buf *out);
 
 enum engine_state { ENGINE_DONE, ENGINE_WAITS };

@@ -44,6 +44,13 @@ def test_each_event_of_a_payload_with_several_arrives_in_order(serve_source, sin
     assert [arrival.json["event"] for arrival in sink.wait_accepted(4)] == ["e0", "e1", "e2", "e3"]
 
 
+def test_an_event_of_somebody_whom_the_vendor_does_not_know_gets_an_anonymous_id(serve_source, sink):
+    server = serve_source("Shopify")
+    assert send(server, {"total_price": "7.00"}, query="&topic=orders_create&version=pixel")[0] == 200
+    event = sink.wait_accepted(1)[0].json
+    assert (event["event"], event["properties"], len(event["anonymousId"])) == ("Order Created", {"value": 7}, 36)
+
+
 def test_an_answer_that_the_vendor_wants_is_given_and_nothing_is_stored(serve_source, sink):
     server = serve_source("App Center")
     payload = {"text": "Hello from App Center!", "sent_at": "2026-08-07T00:00:00Z"}
@@ -85,6 +92,9 @@ PROOFS = [
     ("webhook", {"signingSecret": SECRET}, {"X-Hub-Signature-256": "sha256=" + signed(hashlib.sha256, BODY)}),
     ("Auth0", {"token": SECRET}, {"Authorization": f"Bearer {SECRET}"}),
     ("PostHog", {"token": SECRET}, {"Authorization": SECRET}),
+    ("Shopify", {"signingSecret": SECRET}, {
+        "X-Shopify-Hmac-Sha256": signed(hashlib.sha256, BODY, lambda digest: base64.b64encode(digest).decode()),
+        "X-Shopify-Topic": "fulfillments/update"}),
 ]
 
 
