@@ -21,6 +21,7 @@ const RESERVED_USER_PROPERTIES = new Set([
     'first_open_time', 'first_visit_time', 'first_open_after_install', 'last_deep_link_referrer', 'user_id',
 ]);
 const RESERVED_PREFIX = /^(?:_|firebase_|ga_|google_|gtag\.)/;
+const EVENT_NAME = /^\p{L}[\p{L}\p{M}\p{N}_]{0,39}$/u;
 const USER_PROPERTY = /^[A-Za-z]\w{0,23}$/;
 const USER_VALUE_LENGTH = 36;
 
@@ -36,7 +37,9 @@ export function target(config) {
     };
 }
 
-export const optionsOf = (message) => integration(message, NAMES);
+export const ignoredTraits = (config) => new Set((config.piiPropertiesToIgnore ?? []).map((row) => row.piiProperty));
+
+export const optionsOf = (message) => (message.integrations ? integration(message, NAMES) : undefined);
 
 export const isHybrid = (config) => config.connectionMode === 'hybrid';
 
@@ -58,8 +61,8 @@ export function identity(message, config, options) {
 
 // The request's body but for events and user properties: `head` is what the tables found.
 export function envelope(message, config, { head }, options) {
-    const { time, ...rest } = head;
-    const body = { ...identity(message, config, options), ...rest, timestamp_micros: time * 1e6 };
+    const { timestamp, ...rest } = head;
+    const body = { ...identity(message, config, options), ...rest, timestamp_micros: timestamp * 1e6 };
     if (isObject(options?.consents)) {
         const given = CONSENTS.filter((name) => CONSENT_WORDS.includes(options.consents[name]));
         if (given.length > 0) {
@@ -109,19 +112,20 @@ function isUserProperty(name, value) {
 }
 
 // {name: {value}} of the traits in the context, and of properties.user_properties; undefined when there are none
-export function userProperties(message, config) {
-    const found = {};
-    const ignored = new Set((config.piiPropertiesToIgnore ?? []).map((row) => row.piiProperty));
-    const all = [message.context?.traits, message.properties?.user_properties].filter(isObject);
-    for (const [name, value] of all.flatMap((some) => Object.entries(some))) {
-        if (!ignored.has(name) && isUserProperty(name, value)) {
-            found[name] = { value };
+export function userProperties(message, ignored) {
+    let found;
+    for (const some of [message.context?.traits, message.properties?.user_properties]) {
+        for (const name in isObject(some) ? some : undefined) {
+            if (!ignored.has(name) && isUserProperty(name, some[name])) {
+                found ??= {};
+                found[name] = { value: some[name] };
+            }
         }
     }
-    return isEmpty(found) ? undefined : found;
+    return found;
 }
 
-// Event names are of letters, digits and underscores, up to 40: blanks become underscores, anything else is the sender's.
+// Blanks become underscores. Google drops events with other names, and does not say so.
 export function eventName(event) {
     if (typeof event !== 'string') {
         throw new Dead('the event name must be a text');
@@ -135,6 +139,9 @@ export function eventName(event) {
     }
     if (RESERVED_PREFIX.test(name)) {
         throw new Dead('event names must not begin with _, firebase_, ga_, google_ or gtag.');
+    }
+    if (!EVENT_NAME.test(name)) {
+        throw new Dead('event names have up to 40 letters, digits and underscores, a letter first');
     }
     return name;
 }

@@ -1,7 +1,7 @@
 // Google Analytics 4 by the Measurement Protocol. Ids, time and session come from the tables; here are the names of
 // events, their parameters and items.
 import { Dead, each } from 'sluice';
-import { addCustom, addSession, envelope, eventName, optionsOf, put, target, userProperties } from '_lib/ga4';
+import { addCustom, addSession, envelope, eventName, ignoredTraits, optionsOf, put, target, userProperties } from '_lib/ga4';
 import { isObject, number } from '_lib/values';
 
 // https://www.rudderstack.com/docs/event-spec/ecommerce-events-spec/ : the events that have one of Google's names
@@ -53,6 +53,17 @@ const EVENTS = {
     generate_lead: { rows: { value: ['value'] }, defaults: { currency: 'USD' } },
 };
 
+const ITEM_NAMES = new Map(Object.entries({
+    product_id: 'item_id', name: 'item_name', category: 'item_category', brand: 'item_brand', variant: 'item_variant',
+    position: 'index',
+}));
+const ITEM_NUMBERS = new Set(['price', 'quantity', 'index']);
+const ITEM_KEYS = new Set([
+    ...ITEM_NAMES.keys(), ...ITEM_NAMES.values(), 'coupon', 'price', 'quantity', 'affiliation', 'currency',
+    'discount', 'item_category2', 'item_category3', 'item_category4', 'item_category5', 'item_list_id', 'item_list_name',
+    'location_id',
+]);
+
 // Parameters of their own, made by the tables or in a place of the body
 const PLACED = ['user_properties', 'sessionId', 'engagementTimeMsec'];
 const PAGE = new Set([...PLACED, 'title', 'url', 'referrer']);
@@ -60,20 +71,10 @@ const NOT_CUSTOM = new Set(PLACED);
 for (const plan of Object.values(EVENTS)) {
     plan.rows = Object.entries(plan.rows);
     plan.used = new Set([...PLACED, ...plan.rows.flatMap(([, from]) => from), ...(plan.items ? ['products', 'items'] : [])]);
+    plan.usedAsItem = new Set([...plan.used, ...ITEM_KEYS]);
 }
 
 // ---- items ----
-
-const ITEM_NAMES = {
-    product_id: 'item_id', name: 'item_name', category: 'item_category', brand: 'item_brand', variant: 'item_variant',
-    position: 'index',
-};
-const ITEM_NUMBERS = new Set(['price', 'quantity', 'index']);
-const ITEM_KEYS = new Set([
-    ...Object.keys(ITEM_NAMES), ...Object.values(ITEM_NAMES), 'coupon', 'price', 'quantity', 'affiliation', 'currency',
-    'discount', 'item_category2', 'item_category3', 'item_category4', 'item_category5', 'item_list_id', 'item_list_name',
-    'location_id',
-]);
 
 function itemOf(product, known) {
     const item = {};
@@ -81,7 +82,7 @@ function itemOf(product, known) {
         if (known && !known.has(key)) {
             continue;
         }
-        const name = ITEM_NAMES[key] ?? key;
+        const name = ITEM_NAMES.get(key) ?? key;
         put(item, name, ITEM_NUMBERS.has(name) ? number(product[key]) : product[key]);
     }
     return item;
@@ -132,7 +133,7 @@ function addStandard(params, properties, plan) {
     if (items?.length > 0) {
         params.items = items;
     }
-    return addCustom(params, properties, own ? new Set([...plan.used, ...ITEM_KEYS]) : plan.used);
+    return addCustom(params, properties, own ? plan.usedAsItem : plan.used);
 }
 
 function track(message, draft, body) {
@@ -154,14 +155,14 @@ function group(message, draft, body) {
 
 const TYPES = { track, page, group };
 
-const one = each(({ message, draft }, { config, to }) => {
+const one = each(({ message, draft }, { config, to, ignored }) => {
     const options = optionsOf(message);
     const body = envelope(message, config, draft.body, options);
     TYPES[String(message.type).toLowerCase()](message, draft, body);
     Object.assign(body.events[0].params, draft.body.params);
     addSession(body.events[0].params, config, options);
-    body.user_properties = userProperties(message, config);
+    body.user_properties = userProperties(message, ignored);
     return { ...to, json: body };
 });
 
-export const transform = (events, config, ctx) => one(events, { config, to: target(config) }, ctx);
+export const transform = (events, config, ctx) => one(events, { config, to: target(config), ignored: ignoredTraits(config) }, ctx);
