@@ -1,9 +1,9 @@
 // Amplitude: events and user properties by the HTTP V2 and batch APIs, groups and aliases by forms.
 // Who, when, device and place come from the tables.
 import { Dead, byteLength, each } from 'sluice';
-import { externalId, isApple, isMapped, mappedObject, typeOf } from '_lib/event';
+import { isApple, isMapped, mappedObject, typeOf } from '_lib/event';
 import { browser, device, system } from '_lib/user_agent';
-import { copy, first, get, isEmpty, isObject, number, set, without } from '_lib/values';
+import { copy, first, get, isEmpty, isObject, number, without } from '_lib/values';
 
 const JSON_HEADERS = { 'Content-Type': 'application/json' };
 
