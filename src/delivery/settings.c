@@ -38,9 +38,9 @@ static void set_loads(
     bool external = kind == &delivery_external;
     batches = batches && !external;
     settings->is_late = external || (kind != NULL && kind->build == NULL && definition->kind == DESTINATION_CODE);
-    settings->load_events = batches                        ? definition->batching.events
-        : settings->is_late || settings->user_code != NULL ? (uint32_t)conf->load
-                                                           : 1;
+    uint32_t batch_events = batches ? definition->batching.events : 1;
+    uint32_t code_events = settings->is_late || settings->user_code != NULL ? (uint32_t)conf->load : 1;
+    settings->load_events = batch_events > code_events ? batch_events : code_events;
     settings->load_events = settings->load_events < LOAD_MAX ? settings->load_events : LOAD_MAX;
     settings->gather_ms = batches ? definition->batching.time_ms : 0;
 }

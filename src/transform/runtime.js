@@ -40,6 +40,7 @@
     let call = null; // the batch being worked on
     const modules = [];
     let symbols = false; // the code may make some
+    let ours = null; // the entry of a destination's modules, which are instantiated once
     let kind = 'transformation'; // script (a function transform), destination
 
     // ---- errors as text ----
@@ -633,7 +634,7 @@
     function answer() {
         const { mode, logText } = call;
         call.writing = true;
-        const polluted = !pristine();
+        const polluted = kind !== 'destination' && !pristine(); // the program's own code has no tenants
         const fresh = polluted || ownKeys(world).length !== globalKeys.length;
         // then every event is run again by itself
         const useless = polluted && mode === 'transformEvent' && call.events.length > 1;
@@ -672,7 +673,7 @@
             }
             let found;
             try {
-                found = entry(instantiate());
+                found = kind === 'destination' ? (ours ??= entry(instantiate())) : entry(instantiate());
             } catch (error) {
                 fail(ALL, describe(error), 'start');
                 return;
