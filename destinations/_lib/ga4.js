@@ -29,7 +29,7 @@ const CONSENTS = ['ad_user_data', 'ad_personalization'];
 const CONSENT_WORDS = ['GRANTED', 'DENIED'];
 
 // The part of a request that no event changes.
-export function target(config) {
+function target(config) {
     const { apiSecret: api_secret, measurementId: measurement_id, firebaseAppId: firebase_app_id } = config;
     return {
         url: `https://www.google-analytics.com/${config.debugMode ? 'debug/' : ''}mp/collect`,
@@ -37,14 +37,17 @@ export function target(config) {
     };
 }
 
-export const ignoredTraits = (config) => new Set((config.piiPropertiesToIgnore ?? []).map((row) => row.piiProperty));
+// What a call's events share.
+export const prepare = (config) => ({
+    config, to: target(config), ignored: new Set((config.piiPropertiesToIgnore ?? []).map((row) => row.piiProperty)),
+});
 
 export const optionsOf = (message) => (message.integrations ? integration(message, NAMES) : undefined);
 
-export const isHybrid = (config) => config.connectionMode === 'hybrid';
+const isHybrid = (config) => config.connectionMode === 'hybrid';
 
 // {client_id} or {app_instance_id}; in hybrid mode the web SDK hands over the ids of Google's tag.
-export function identity(message, config, options) {
+function identity(message, config, options) {
     if (config.typesOfClient === 'firebase') {
         const app_instance_id = externalId(message, 'ga4AppInstanceId');
         if (isEmpty(app_instance_id)) {
@@ -112,7 +115,7 @@ function isUserProperty(name, value) {
 }
 
 // {name: {value}} of the traits in the context, and of properties.user_properties; undefined when there are none
-export function userProperties(message, ignored) {
+function userProperties(message, ignored) {
     let found;
     for (const some of [message.context?.traits, message.properties?.user_properties]) {
         for (const name in isObject(some) ? some : undefined) {
@@ -144,4 +147,28 @@ export function eventName(event) {
         throw new Dead('event names have up to 40 letters, digits and underscores, a letter first');
     }
     return name;
+}
+
+// ---- events ----
+
+// Properties that have a place of their own: made by the tables, or in the body
+export const PLACED = ['user_properties', 'sessionId', 'engagementTimeMsec'];
+const NOT_CUSTOM = new Set(PLACED);
+const NOT_OF_PAGE = new Set([...PLACED, 'title', 'url', 'referrer']);
+
+const objectOf = (value) => (isObject(value) ? value : {});
+
+export const custom = (name, properties) => ({ name, params: addCustom({}, objectOf(properties), NOT_CUSTOM) });
+export const page = (message) => ({ name: 'page_view', params: addCustom({}, objectOf(message.properties), NOT_OF_PAGE) });
+export const group = (message) => custom('join_group', message.traits ?? message.context?.traits);
+
+// The request of one event {name, params}.
+export function collect({ message, draft }, { config, to, ignored }, event) {
+    const options = optionsOf(message);
+    const body = envelope(message, config, draft.body, options);
+    Object.assign(event.params, draft.body.params);
+    addSession(event.params, config, options);
+    body.events = [event];
+    body.user_properties = userProperties(message, ignored);
+    return { ...to, json: body };
 }

@@ -1,7 +1,8 @@
 // Google Analytics 4 by the Measurement Protocol. Ids, time and session come from the tables; here are the names of
 // events, their parameters and items.
 import { Dead, each } from 'sluice';
-import { addCustom, addSession, envelope, eventName, ignoredTraits, optionsOf, put, target, userProperties } from '_lib/ga4';
+import { PLACED, addCustom, collect, custom, eventName, group, page, prepare, put } from '_lib/ga4';
+import { typeOf } from '_lib/event';
 import { isObject, number } from '_lib/values';
 
 // https://www.rudderstack.com/docs/event-spec/ecommerce-events-spec/ : the events that have one of Google's names
@@ -64,10 +65,6 @@ const ITEM_KEYS = new Set([
     'location_id',
 ]);
 
-// Parameters of their own, made by the tables or in a place of the body
-const PLACED = ['user_properties', 'sessionId', 'engagementTimeMsec'];
-const PAGE = new Set([...PLACED, 'title', 'url', 'referrer']);
-const NOT_CUSTOM = new Set(PLACED);
 for (const plan of Object.values(EVENTS)) {
     plan.rows = Object.entries(plan.rows);
     plan.used = new Set([...PLACED, ...plan.rows.flatMap(([, from]) => from), ...(plan.items ? ['products', 'items'] : [])]);
@@ -136,33 +133,19 @@ function addStandard(params, properties, plan) {
     return addCustom(params, properties, own ? plan.usedAsItem : plan.used);
 }
 
-function track(message, draft, body) {
+function track(message) {
     const given = eventName(message.event);
     const name = NAMES.get(given.toLowerCase()) ?? given;
-    const plan = Object.hasOwn(EVENTS, name) ? EVENTS[name] : undefined;
+    if (!Object.hasOwn(EVENTS, name)) {
+        return custom(name, message.properties);
+    }
+    const plan = EVENTS[name];
     const properties = isObject(message.properties) ? message.properties : {};
-    const params = { ...plan?.defaults };
-    body.events = [{ name, params: plan ? addStandard(params, properties, plan) : addCustom(params, properties, NOT_CUSTOM) }];
-}
-
-function page(message, draft, body) {
-    body.events = [{ name: 'page_view', params: addCustom({}, message.properties ?? {}, PAGE) }];
-}
-
-function group(message, draft, body) {
-    body.events = [{ name: 'join_group', params: addCustom({}, message.traits ?? message.context?.traits ?? {}, NOT_CUSTOM) }];
+    return { name, params: addStandard({ ...plan.defaults }, properties, plan) };
 }
 
 const TYPES = { track, page, group };
 
-const one = each(({ message, draft }, { config, to, ignored }) => {
-    const options = optionsOf(message);
-    const body = envelope(message, config, draft.body, options);
-    TYPES[String(message.type).toLowerCase()](message, draft, body);
-    Object.assign(body.events[0].params, draft.body.params);
-    addSession(body.events[0].params, config, options);
-    body.user_properties = userProperties(message, ignored);
-    return { ...to, json: body };
-});
+const one = each((input, setup) => collect(input, setup, TYPES[typeOf(input.message)](input.message)));
 
-export const transform = (events, config, ctx) => one(events, { config, to: target(config), ignored: ignoredTraits(config) }, ctx);
+export const transform = (events, config, ctx) => one(events, prepare(config), ctx);
