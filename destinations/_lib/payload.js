@@ -70,3 +70,16 @@ export function isoOf(text) {
 }
 
 export const camelCase = (name) => name.replace(/[_-]+(\w)/g, (_, letter) => letter.toUpperCase());
+
+// "incident.priority_updated" as "Incident Priority Updated"
+export const wordsOf = (kind) => String(kind).split(/[._\s]+/).filter(Boolean).map((word) => word[0].toUpperCase() + word.slice(1)).join(' ');
+
+// The whole second of a time of any precision, as ISO 8601; a time without zone is UTC.
+export function secondOf(text) {
+    const [, second, zone] = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)?$/.exec(text) ?? [];
+    return second && isoOf(`${second}${zone ?? 'Z'}`);
+}
+
+// An id of the vendor's, for context.externalId; none when there is none.
+export const externalIds = (ids) => Object.entries(ids).filter(([, id]) => id !== undefined && id !== null && id !== '')
+    .map(([type, id]) => ({ type, id }));

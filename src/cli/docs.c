@@ -282,6 +282,7 @@ static const struct docs_page pages[] = {
     {"counters", "what /metrics shows", page_counters},
     {"routes", "HTTP routes of the gateway and the control socket", page_routes},
     {"destinations", "destinations and their settings", docs_page_destinations},
+    {"sources", "webhook sources and their settings", docs_page_sources},
     {"cli", "verbs, options and exit codes", page_cli},
     {"errors", "errors, their status and text", page_errors},
     {"reasons", "why an event did not simply go out", page_reasons},

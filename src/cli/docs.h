@@ -12,5 +12,6 @@ const struct docs_page *docs_pages(size_t *ret_count);
 
 /* docs_destinations.c */
 void docs_page_destinations(struct buf *out);
+void docs_page_sources(struct buf *out);
 
 #endif

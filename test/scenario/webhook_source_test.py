@@ -86,6 +86,13 @@ def signed(algorithm, content, encode=lambda digest: digest.hex()):
 
 
 BODY = b'{"type":"track","event":"e","userId":"u","data":{"customer_id":"u"}}'
+NESTED = b'{"type":"post.created","event":{"type":"e","event_type":"e","user":"u"},"object":{"author":{"id":"c","userID":"u"}}}'
+
+
+def in_base64(digest):
+    return base64.b64encode(digest).decode()
+
+
 PROOFS = [
     ("Segment", {"sharedSecret": SECRET}, {"X-Signature": signed(hashlib.sha1, BODY)}),
     ("Customer.io", {"signingKey": SECRET}, {"X-CIO-Timestamp": "17", "X-CIO-Signature": signed(hashlib.sha256, b"v0:17:" + BODY)}),
@@ -93,19 +100,26 @@ PROOFS = [
     ("Auth0", {"token": SECRET}, {"Authorization": f"Bearer {SECRET}"}),
     ("PostHog", {"token": SECRET}, {"Authorization": SECRET}),
     ("Shopify", {"signingSecret": SECRET}, {
-        "X-Shopify-Hmac-Sha256": signed(hashlib.sha256, BODY, lambda digest: base64.b64encode(digest).decode()),
-        "X-Shopify-Topic": "fulfillments/update"}),
+        "X-Shopify-Hmac-Sha256": signed(hashlib.sha256, BODY, in_base64), "X-Shopify-Topic": "fulfillments/update"}),
 ]
+PROOFS_NESTED = [
+    ("Slack", {"signingSecret": SECRET},
+     {"X-Slack-Request-Timestamp": "17", "X-Slack-Signature": "v0=" + signed(hashlib.sha256, b"v0:17:" + NESTED)}),
+    ("PagerDuty", {"signingSecret": SECRET}, {"X-PagerDuty-Signature": "v1=" + signed(hashlib.sha256, NESTED)}),
+    ("RevenueCat", {"token": SECRET}, {"Authorization": f"Bearer {SECRET}"}),
+    ("Canny", {"apiKey": SECRET}, {"Canny-Nonce": "n-1", "Canny-Signature": signed(hashlib.sha256, b"n-1", in_base64)}),
+]
+PROOFS_ALL = [(*row, BODY) for row in PROOFS] + [(*row, NESTED) for row in PROOFS_NESTED]
 
 
-@pytest.mark.parametrize("definition, config, proof", PROOFS, ids=[row[0] for row in PROOFS])
-def test_a_source_with_a_secret_takes_only_what_proves_who_sent_it(serve_source, sink, definition, config, proof):
+@pytest.mark.parametrize("definition, config, proof, body", PROOFS_ALL, ids=[row[0] for row in PROOFS_ALL])
+def test_a_source_with_a_secret_takes_only_what_proves_who_sent_it(serve_source, sink, definition, config, proof, body):
     server = serve_source(definition, **config)
     wrong = {name: value[:-1] + ("0" if value[-1] != "0" else "1") for name, value in proof.items()}
-    assert send(server, BODY)[0] == 401
-    assert send(server, BODY, wrong)[0] == 401
+    assert send(server, body)[0] == 401
+    assert send(server, body, wrong)[0] == 401
     assert server.stat()["store"]["head"] == 0
-    assert send(server, BODY, proof)[0] == 200
+    assert send(server, body, proof)[0] == 200
     _, rows, _ = server.cli("tail", "--json", "--outcome", "rejected")
     assert "signature" in rows
     assert SECRET not in rows
