@@ -32,7 +32,7 @@ struct sink_answer {
     int status;
     const char *retry_after;
     const char *body; /* NULL = "said the sink" */
-    bool hold; /* answered by sink_release, with this status */
+    bool hold;        /* answered by sink_release, with this status */
 };
 
 struct sink {
