@@ -1,12 +1,12 @@
 // Adjust's server callbacks: everything is in the query, whose names the user chooses among the placeholders.
-// https://help.adjust.com/en/article/server-callbacks
+// https://help.adjust.com/en/article/recommended-placeholders-callbacks
 import { Dead } from 'sluice';
 import { eventFrom, fill, isoOf, isoOfSeconds } from '_lib/payload';
 import { isEmpty, number, without, withoutEmpty } from '_lib/values';
 
 const ROWS = [
     ['event_name', 'event'],
-    ['activity_kind', 'event'],
+    ['activity_kind', 'event', 'properties.activity_kind'],
     ['ip_address', 'context.ip'],
     ['user_agent', 'context.userAgent'],
     ['language', 'context.locale'],
@@ -42,5 +42,5 @@ export function transform(request, config, ctx) {
         throw new Dead('a callback of Adjust has an event_name or an activity_kind');
     }
     const time = payload.created_at === undefined ? undefined : timeOf(payload.created_at);
-    return { events: [{ ...event, ...(time && { originalTimestamp: time, timestamp: time }), properties: without(payload, MAPPED) }] };
+    return { events: [{ ...event, ...(time && { originalTimestamp: time, timestamp: time }), properties: { ...event.properties, ...without(payload, MAPPED) } }] };
 }

@@ -23,7 +23,7 @@ const ROWS = [
 const GROUP = [
     ['id', 'groupId'],
     ['name', 'traits.name'],
-    ['kind', 'traits.kind'],
+    ['kind', 'properties.kind'],
 ];
 
 function payloadOf(request) {

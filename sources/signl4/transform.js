@@ -1,4 +1,4 @@
-// SIGNL4's outbound webhooks. https://docs.signl4.com/integrations/webhook-outbound/webhook-outbound.html
+// SIGNL4's outbound webhooks. https://www.signl4.com/outbound-webhooks/
 import { eventFrom, externalIds, fill, objectOf, secondOf } from '_lib/payload';
 import { flatten, without } from '_lib/values';
 

@@ -20,6 +20,6 @@ export function transform(request) {
     event.context.externalId = externalIds({ slackUserId: user });
     event.anonymousId = sha256(user).slice(0, UUID_CHARACTERS);
     event.properties = source;
-    const time = isoOfSeconds(number(payload.event_time) ?? number(source.event_ts) ?? number(source.ts));
+    const time = isoOfSeconds(number(source.ts) ?? number(source.event_ts) ?? number(payload.event_time));
     return { events: [time ? { ...event, originalTimestamp: time, sentAt: time } : event] };
 }
