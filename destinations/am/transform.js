@@ -1,7 +1,8 @@
 // Amplitude: events and user properties by the HTTP V2 and batch APIs, groups and aliases by forms.
 // Who, when, device and place come from the tables.
-import { Dead, byteLength, each } from 'sluice';
+import { Dead, each } from 'sluice';
 import { isApple, isMapped, mappedObject, typeOf } from '_lib/event';
+import { batchesOf } from '_lib/ordered_batches';
 import { browser, device, system } from '_lib/user_agent';
 import { copy, first, get, isEmpty, isObject, number, without } from '_lib/values';
 
@@ -318,63 +319,19 @@ function requestOf(made, config) {
 
 export const transform = each((input, config) => {
     const type = typeOf(input.message);
-    const made = TYPES[type](input, config).map((one) => requestOf(one, config));
-    const user = input.metadata?.userId;
-    return made.map((request) => ({ request, keep: { user, joins: request.json !== undefined && type !== 'group' } }));
+    const { userId, anonymousId, previousId } = input.message;
+    return TYPES[type](input, config).map((one) => {
+        const { user_id = userId, device_id = anonymousId } = one;
+        const named = [['user', user_id], ['user', previousId], ['device', device_id], ['owner', input.metadata?.userId]];
+        const ids = named.filter(([, id]) => !isEmpty(id)).map(([kind, id]) => `${kind} ${id}`);
+        return { request: requestOf(one, config), keep: { ids, joins: !one.url && type !== 'group' } };
+    });
 });
 
 // ---- batches ----
 
-const idsOf = ({ request, keep }) => {
-    const { user_id, device_id } = request.json?.events[0] ?? {};
-    const named = [['u', user_id], ['d', device_id], ['m', keep.user]];
-    return named.filter(([, id]) => !isEmpty(id)).map(([kind, id]) => `${kind}${id}`);
-};
-
-class Batch {
-    constructor(joins) {
-        this.joins = joins;
-        this.results = [];
-        this.bytes = 0;
-        this.counts = new Map();
-    }
-
-    takes(ids, bytes, limits) {
-        return this.joins && this.results.length < limits.events_per_batch && this.bytes + bytes <= limits.bytes_per_batch
-            && ids.every((id) => (this.counts.get(id) ?? 0) < limits.users_devices_per_batch);
-    }
-
-    add(result, ids, bytes) {
-        this.results.push(result);
-        this.bytes += bytes;
-        for (const id of ids) {
-            this.counts.set(id, (this.counts.get(id) ?? 0) + 1);
-        }
-    }
-}
-
-// The results of one event stay together where they can; a user's later events never come before earlier ones.
-function batchesOf(results, limits) {
-    const batches = [];
-    const lastOf = new Map();
-    for (const result of results) {
-        const ids = idsOf(result);
-        const bytes = byteLength(JSON.stringify(result.request.json ?? {})) + 1;
-        let at = Math.max(0, ...ids.map((id) => lastOf.get(id) ?? 0));
-        while (at < batches.length && !(result.keep.joins && batches[at].takes(ids, bytes, limits))) {
-            at += 1;
-        }
-        if (at === batches.length) {
-            batches.push(new Batch(result.keep.joins));
-        }
-        batches[at].add(result, ids, bytes);
-        ids.forEach((id) => lastOf.set(id, at));
-    }
-    return batches;
-}
-
 // https://amplitude.com/docs/apis/analytics/batch-event-upload: 2000 events, 20 MB, 1000 a second of a user or device
-function merged({ results }, config) {
+function merged(results, config) {
     if (results.length === 1) {
         return results[0];
     }
