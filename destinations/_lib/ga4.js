@@ -44,7 +44,8 @@ export const prepare = (config) => ({
 
 export const optionsOf = (message) => (message.integrations ? integration(message, NAMES) : undefined);
 
-const isHybrid = (config) => config.connectionMode === 'hybrid';
+// Only the web has a hybrid mode; a destination of several sources says the mode of each.
+const isHybrid = ({ connectionMode }) => connectionMode === 'hybrid' || connectionMode?.web === 'hybrid';
 
 // {client_id} or {app_instance_id}; in hybrid mode the web SDK hands over the ids of Google's tag.
 function identity(message, config, options) {

@@ -37,6 +37,7 @@ static const char *const types[] = {
     [SETTING_LIST] = "list",
     [SETTING_PAIRS] = "pairs",
     [SETTING_ROWS] = "rows",
+    [SETTING_ANY] = "any",
 };
 
 const char *destination_setting_type_name(enum destination_setting_type type) {

@@ -27,7 +27,8 @@ enum destination_setting_type {
     SETTING_CHOICE,
     SETTING_LIST,
     SETTING_PAIRS,
-    SETTING_ROWS /* a list of objects, as it is configured */
+    SETTING_ROWS, /* a list of objects, as it is configured */
+    SETTING_ANY   /* whatever is configured, as it is: for what varies by source type */
 };
 
 struct destination_option {

@@ -77,6 +77,27 @@ static void settings_are_checked_by_type_and_pattern(void **state) {
     refuses_config("{\"apiKey\":\"k1\",\"region\":\"eu\",\"proxy\":\"x\"}", "proxy", "Proxy");
 }
 
+static void a_setting_of_any_shape_is_taken_as_it_is(void **state) {
+    (void)state;
+    static const char any[] =
+        "{\"type\":\"X\",\"label\":\"X\",\"category\":\"A\",\"modes\":{\"all\":[\"cloud\"]},"
+        "\"settings\":{\"mode\":{\"type\":\"any\",\"label\":\"Mode\",\"help\":\"of the sources\",\"required\":true}},"
+        "\"delivery\":{\"requests\":[{\"name\":\"r\",\"method\":\"POST\",\"url\":\"https://x.test\",\"body\":\"json\","
+        "\"table\":\"t\"}]},\"tables\":{\"t\":[{\"to\":\"mode\",\"setting\":\"mode\"}]}}";
+    static const char *const values[] = {"\"cloud\"", "{\"web\":\"hybrid\"}", "[1,null]", "false", "7"};
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        struct testing t;
+        struct destination_batch batch;
+        testing_start(&t);
+        assert_int_equal(testing_open(&t, any, arena_printf(&t.arena, "{\"mode\":%s}", values[i]).ptr), OK);
+        const char *event = "{\"type\":\"track\"}";
+        assert_int_equal(testing_build(&t, &event, 1, &batch), OK);
+        assert_int_equal(batch.request_count, 1);
+        expect_text(batch.requests[0].body, arena_printf(&t.arena, "{\"mode\":%s}", values[i]).ptr);
+        testing_stop(&t);
+    }
+}
+
 static void a_secret_is_in_no_message(void **state) {
     (void)state;
     struct testing t;
@@ -394,6 +415,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_missing_setting_is_named_with_label_and_help),
         cmocka_unit_test(settings_are_checked_by_type_and_pattern),
+        cmocka_unit_test(a_setting_of_any_shape_is_taken_as_it_is),
         cmocka_unit_test(a_secret_is_in_no_message),
         cmocka_unit_test(what_is_not_shown_is_not_asked_for),
         cmocka_unit_test(a_request_has_url_headers_and_body),

@@ -116,6 +116,8 @@ static enum err check_type(const struct opening *o, size_t at) {
         return value_is_array(value) ? check_pairs(o, at) : fail(o, at, "must be a list of {from, to}");
     case SETTING_ROWS:
         return value_is_array(value) ? check_rows(o, at) : fail(o, at, "must be a list of objects");
+    case SETTING_ANY:
+        return OK;
     default:
         return check_text(o, at);
     }
