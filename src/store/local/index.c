@@ -342,7 +342,8 @@ enum err local_index_page(struct local_segment *segment, uint64_t page, void *ou
     return OK;
 }
 
-/* Puts what `made` has in place of what `segment` has. Pairs may be numbered anew. */
+/* Puts what `made` has in place of what `segment` has. Pairs may be numbered anew; base_ms, the first record's time, is
+ * the same. */
 static void index_replace(struct local_segment *segment, struct local_segment *made) {
     pthread_mutex_lock(&segment->lock);
     uint32_t *sums = segment->sums;
@@ -352,9 +353,9 @@ static void index_replace(struct local_segment *segment, struct local_segment *m
     segment->sums = made->sums;
     segment->pairs = made->pairs;
     segment->pair_count = made->pair_count;
-    segment->base_ms = made->base_ms;
     segment->entries_at = made->entries_at;
     segment->sorted_at = made->sorted_at;
+    segment->repairs++;
     pthread_mutex_unlock(&segment->lock);
     made->index_fd = -1;
     made->sums = sums;

@@ -176,40 +176,61 @@ enum err local_recover_log(struct local *local, struct errinfo *why) {
 
 /* ---- message ids ---- */
 
-/* What of an entry the table of ids needs. False: nothing, it is not in the window or was never looked for. */
-static bool entry_counts(
-    const struct local_segment *segment, const struct local_entry *entry, uint32_t pairs, int64_t since) {
-    return entry->size != 0 && (entry->flags & (RECORD_NO_DEDUP | RECORD_REJECTED)) == 0 && entry->pair < pairs &&
-        segment->base_ms + entry->ms >= since;
+/* What the entries of a segment refer to. A reader that meets a bad index has it made again, and pairs numbered anew.
+ */
+struct numbering {
+    struct local_pair *pairs; /* a copy */
+    uint32_t count, repairs;
+};
+
+static struct numbering numbering_of(struct local_segment *segment) {
+    pthread_mutex_lock(&segment->lock);
+    struct numbering numbering = {.pairs = mem_alloc((segment->pair_count + 1) * sizeof *numbering.pairs),
+        .count = segment->pair_count,
+        .repairs = segment->repairs};
+    if (numbering.count > 0) {
+        memcpy(numbering.pairs, segment->pairs, numbering.count * sizeof *numbering.pairs);
+    }
+    pthread_mutex_unlock(&segment->lock);
+    return numbering;
 }
 
-static void enter_window(struct local *local, struct local_segment *segment, uint64_t first,
-    const struct local_entry *window, size_t n, const struct local_pair *pairs) {
-    struct local_dedup *dedup = &local->writer.dedup;
+static bool numbering_holds(struct local_segment *segment, const struct numbering *numbering) {
+    pthread_mutex_lock(&segment->lock);
+    bool holds = segment->repairs == numbering->repairs;
+    pthread_mutex_unlock(&segment->lock);
+    return holds;
+}
+
+/* False: nothing of the entry is needed, it is not in the window or was never looked for. */
+static bool entry_counts(
+    const struct numbering *numbering, const struct local_entry *entry, int64_t received_ms, int64_t since) {
+    return entry->size != 0 && (entry->flags & (RECORD_NO_DEDUP | RECORD_REJECTED)) == 0 &&
+        entry->pair < numbering->count && received_ms >= since;
+}
+
+static void enter_window(struct local_dedup *dedup, const struct local_segment *segment,
+    const struct numbering *numbering, uint64_t first, const struct local_entry *window, size_t n) {
     int64_t since = clock_ms() - dedup->window_ms;
     for (size_t i = 0; i < n;
          i++) { /* millions of places in a large table: nearly each is a miss, so they are fetched side by side */
-        if (window[i].pair < segment->pair_count) {
-            local_dedup_prefetch(dedup, window[i].message, pairs[window[i].pair].source);
+        if (window[i].pair < numbering->count) {
+            local_dedup_prefetch(dedup, window[i].message, numbering->pairs[window[i].pair].source);
         }
     }
     for (size_t i = 0; i < n; i++) {
         uint64_t before = 0;
-        if (entry_counts(segment, &window[i], segment->pair_count, since)) {
-            (void)local_dedup_seen(dedup, window[i].message, pairs[window[i].pair].source,
-                segment->base_ms + window[i].ms, segment->base + first + i, &before); /* only to enter it */
+        int64_t ms = segment->base_ms + window[i].ms;
+        if (entry_counts(numbering, &window[i], ms, since)) {
+            (void)local_dedup_seen(dedup, window[i].message, numbering->pairs[window[i].pair].source, ms,
+                segment->base + first + i, &before); /* only to enter it */
         }
     }
 }
 
 /* Before the first group: nothing is added to any segment meanwhile. */
 static void dedup_enter(struct local *local, struct local_segment *segment, uint64_t from) {
-    pthread_mutex_lock(&segment->lock);
-    struct local_pair *pairs = mem_alloc((segment->pair_count + 1) * sizeof *pairs);
-    if (segment->pair_count > 0) {
-        memcpy(pairs, segment->pairs, segment->pair_count * sizeof *pairs);
-    }
-    pthread_mutex_unlock(&segment->lock);
+    struct numbering numbering = numbering_of(segment);
     uint64_t count = local_segment_count(segment);
     size_t n = 0;
     for (uint64_t first = from > segment->base ? from - segment->base : 0; first < count; first += n) {
@@ -219,9 +240,15 @@ static void dedup_enter(struct local *local, struct local_segment *segment, uint
                 (unsigned long)segment->base);
             break;
         }
-        enter_window(local, segment, first, window, n, pairs);
+        if (!numbering_holds(segment, &numbering)) { /* the window may be of either: once more */
+            mem_free(numbering.pairs);
+            numbering = numbering_of(segment);
+            n = 0;
+            continue;
+        }
+        enter_window(&local->writer.dedup, segment, &numbering, first, window, n);
     }
-    mem_free(pairs);
+    mem_free(numbering.pairs);
 }
 
 /* The first offset of the window, or of as many ids as may be remembered. */

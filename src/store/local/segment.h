@@ -81,7 +81,8 @@ struct local_segment {
     uint64_t entries_at, sorted_at;
     uint32_t *sums;   /* of the .idx file's pages: entries, then sorted */
     int index_fd_bad; /* the .idx file that was repaired; readers may still be in it */
-    bool repaired;
+    bool repaired;    /* tried, under upkeep_lock */
+    uint32_t repairs; /* done: pairs have other numbers */
 };
 
 /* Every name has LOCAL_NAME_SIZE bytes. suffix: "seg" "idx". */
