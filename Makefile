@@ -151,8 +151,9 @@ SANITIZE = ASAN_OPTIONS=allocator_may_return_null=1 TSAN_OPTIONS=allocator_may_r
 asan:
 	+@$(call SANITIZE,address$(,)undefined,$(BUILD)/asan) unit
 
-tsan:
-	+@$(call SANITIZE,thread,$(BUILD)/tsan) unit
+# The workers of its tests are the plain program: see transform_testing.h.
+tsan: $(BUILD)/sluice
+	+@SLUICE_TEST_WORKER=$(abspath $(BUILD)/sluice) $(call SANITIZE,thread,$(BUILD)/tsan) unit
 
 fuzz:
 	+@$(call SANITIZE,fuzzer-no-link$(,)address$(,)undefined,$(BUILD)/fuzzing) fuzz-run FUZZ_SECONDS=$(FUZZ_SECONDS)

@@ -1,5 +1,6 @@
 /* Delivery through user transformations, with real workers: this program is its own worker. */
 #include "delivery/delivery_testing.h"
+#include "transform/transform_testing.h"
 #include "transform/worker.h"
 
 #define TRANSFORMED RIG_CONNECTED "transformations:\n  - id: t\n    code: |\n      "
@@ -17,13 +18,12 @@
 #define AS_IT_IS "export const transformEvent = (event) => event;\n"
 #define ENDLESS "export function transformEvent(event) { for (;;) { } }\n"
 
-static const struct transform_deps workers = {.program = NULL};
 static char a1x[] = "a1x", a1y[] = "a1y";
 
 static int setup(void **state) {
     int done = rig_setup(state);
     struct rig *rig = *state;
-    rig->transform_deps = &workers;
+    rig->transform_deps = testing_workers();
     return done;
 }
 
@@ -132,7 +132,7 @@ static void without_workers_events_wait_and_no_attempt_is_counted(void **state) 
     rig_settle(rig, "hook");
     assert_int_equal(rig_info(rig, "hook").waiting, 2);
     rig_stop(rig);
-    rig->transform_deps = &workers;
+    rig->transform_deps = testing_workers();
     rig_start(rig, HOOK("", "dead"), TRANSFORMED AS_IT_IS);
     rig_advance(1000);
     RIG_WAIT(rig, "hook", counts.delivered, 2);

@@ -3,6 +3,7 @@
 
 #include "delivery/delivery_testing.h"
 #include "destination/destination.h"
+#include "transform/transform_testing.h"
 #include "transform/worker.h"
 
 /* One request for all; events m* get another one of their own; d* f* r* p* make none. The sink says of which events it
@@ -35,8 +36,6 @@ static const char code[] =
     "    });\n"
     "}\n";
 
-static const struct transform_deps workers = {.program = NULL};
-
 static void write_file(const struct rig *rig, const char *name, const char *text) {
     char path[128];
     snprintf(path, sizeof path, "%s/type/%s", rig->dir, name);
@@ -52,7 +51,7 @@ static int setup(void **state) {
     const struct destination_type *type = NULL;
     int done = rig_setup(state);
     struct rig *rig = *state;
-    rig->transform_deps = &workers;
+    rig->transform_deps = testing_workers();
     snprintf(folder, sizeof folder, "%s/type", rig->dir);
     assert_int_equal(mkdir(folder, 0700), 0);
     write_file(rig, "definition.json", definition);

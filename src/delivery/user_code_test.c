@@ -12,6 +12,7 @@
 #include "delivery/delivery_internal.h"
 #include "delivery/user_code_internal.h"
 #include "delivery/user_code_set.h"
+#include "transform/transform_testing.h"
 #include "transform/worker.h"
 
 enum { EVENTS = 3, TEXT = 1024 };
@@ -45,14 +46,13 @@ static struct workspace *parse(const char *rest) {
 }
 
 static void begin(struct fixture *fixture, const char *rest) {
-    static const struct transform_deps deps = {.program = NULL};
     *fixture = (struct fixture){.workspace = parse(rest)};
     arena_init(&fixture->arena, 0, 0);
     struct knob_section section = transform_conf_section(&fixture->conf);
     knob_defaults(&section, &fixture->arena);
     fixture->conf.workers = 1;
     fixture->conf.cpu_time = 300;
-    fixture->transform = transform_new(&fixture->conf, &deps);
+    fixture->transform = transform_new(&fixture->conf, testing_workers());
     fixture->loop = loop_new("test");
     fixture->settings.destination = workspace_info(fixture->workspace)->destinations[0];
     fixture->settings.user_code =

@@ -6,6 +6,7 @@
 #include "destination/code_internal.h"
 #include "destination/destination_testing.h"
 #include "destination/exchange.h"
+#include "transform/transform_testing.h"
 
 /* Workers cost a tenth of a second to start: one crew for all tests of a program. */
 struct seat {
@@ -16,12 +17,11 @@ struct seat {
 };
 
 static inline void seat_start(struct seat *seat) {
-    static const struct transform_deps deps = {.program = NULL};
     arena_init(&seat->arena, 0, 0);
     struct knob_section section = transform_conf_section(&seat->conf);
     knob_defaults(&section, &seat->arena);
     seat->conf.cpu_time = 1500; /* loops of the tests cost as much */
-    seat->transform = transform_new(&seat->conf, &deps);
+    seat->transform = transform_new(&seat->conf, testing_workers());
     seat->loop = loop_new("test");
 }
 

@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "transform/geo.h"
-#include "transform/transform.h"
+#include "transform/transform_testing.h"
 #include "transform/worker.h"
 
 enum { UTF8 = 2, DOUBLE = 3, UINT16 = 5, UINT32 = 6, MAP = 7, UINT64 = 9, ARRAY = 11, PREFIX_BITS = 24 };
@@ -216,7 +216,6 @@ static void on_done(struct transform_call *call, const struct transform_answer *
 
 static void user_code_in_a_worker_gets_it_from_the_server(void **state) {
     (void)state;
-    static const struct transform_deps deps = {.program = NULL};
     static const struct transform_code code = {
         .code = {"export const transformEvent = async (e) => ({ ...e, geo: await geolocation(e.ip) });", 84},
         .language = 1};
@@ -228,7 +227,7 @@ static void user_code_in_a_worker_gets_it_from_the_server(void **state) {
     knob_defaults(&section, &arena);
     write_database(path, "Test-City");
     conf.geo_database = slice_cstr(path);
-    struct transform *transform = transform_new(&conf, &deps);
+    struct transform *transform = transform_new(&conf, testing_workers());
     struct loop *loop = loop_new("test");
     struct transform_version *version = transform_version_new(transform, &code);
     struct transform_call call = {

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "transform/transform_internal.h"
+#include "transform/transform_testing.h"
 #include "transform/worker.h"
 
 enum { EVENTS = 3 };
@@ -93,12 +94,10 @@ static struct ending run(struct fixture *fixture, struct transform_version *vers
     return ending;
 }
 
-static const struct transform_deps no_deps = {.program = NULL};
-
 static void every_event_of_a_batch_gets_its_outcome(void **state) {
     (void)state;
     struct fixture fixture;
-    begin(&fixture, &no_deps);
+    begin(&fixture, testing_workers());
     struct transform_version *version = version_of(&fixture,
         "export function transformEvent(e) { if (e.n === 1) throw new Error('one'); return e.n === 2 ? null : e; }");
     struct ending ending = run(&fixture, version, EVENTS);
@@ -115,7 +114,7 @@ static void every_event_of_a_batch_gets_its_outcome(void **state) {
 static void two_versions_in_one_worker_share_nothing(void **state) {
     (void)state;
     struct fixture fixture;
-    begin(&fixture, &no_deps);
+    begin(&fixture, testing_workers());
     struct transform_version *leaver = version_of(&fixture,
         "export function transformBatch(es) { globalThis.left = 'g'; Object.prototype.left2 = 'p';"
         " Array.prototype.map = () => ['evil']; JSON.parse = () => ({}); return es; }");
@@ -138,7 +137,7 @@ static void a_worker_starts_with_the_first_batch_and_ends_when_idle(void **state
     (void)state;
     struct fixture fixture;
     clock_test_start(1000000);
-    begin(&fixture, &no_deps);
+    begin(&fixture, testing_workers());
     assert_int_equal(stat_get(&fixture.transform->stat.started), 0);
     struct transform_version *version = version_of(&fixture, "export function transformEvent(e) { return e; }");
     struct ending ending = run(&fixture, version, 1);
@@ -158,7 +157,7 @@ static void a_worker_starts_with_the_first_batch_and_ends_when_idle(void **state
 static void a_worker_that_had_to_be_killed_is_replaced(void **state) {
     (void)state;
     struct fixture fixture;
-    begin(&fixture, &no_deps);
+    begin(&fixture, testing_workers());
     struct transform_version *version = version_of(&fixture,
         "export function transformEvent(e) { const f = () => Promise.resolve().then(f); return e.n === 1 ? f() : e; }");
     struct ending ending = run(&fixture, version, EVENTS);
@@ -186,7 +185,7 @@ static void a_batch_sent_ahead_outlives_the_worker_that_another_has_killed(void 
     (void)state;
     struct fixture fixture;
     static struct ending endings[3];
-    begin(&fixture, &no_deps);
+    begin(&fixture, testing_workers());
     struct transform_version *version = version_of(&fixture,
         "export function transformEvent(e) { const f = () => Promise.resolve().then(f); return e.n === 2 ? f() : e; }");
     (void)run(&fixture, version, 1); /* proves it */
@@ -233,7 +232,7 @@ static void code_that_does_not_compile_is_refused_with_its_place(void **state) {
     (void)state;
     struct fixture fixture;
     struct errinfo why = {.at = 0};
-    begin(&fixture, &no_deps);
+    begin(&fixture, testing_workers());
     struct transform_version *version = version_of(&fixture, "export function transformEvent(e) {\n  return e +;\n}");
     assert_int_equal(transform_version_check(fixture.transform, version, NULL, &why), ERR_INVALID);
     assert_string_equal(why.path, "base transformation:2:13");
