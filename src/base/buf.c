@@ -4,8 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/arena.h"
-
 enum { BUF_FIRST_CAPACITY = 256 };
 
 void buf_init(struct buf *buf, size_t ceiling) {
@@ -95,4 +93,10 @@ enum err buf_printf(struct buf *buf, const char *format, ...) {
     }
     va_end(again);
     return e;
+}
+
+struct slice buf_keep(struct buf *buf, struct arena *arena) {
+    struct slice kept = arena_dup(arena, buf_slice(buf));
+    buf_fini(buf);
+    return kept;
 }

@@ -2,7 +2,7 @@
 #ifndef SLUICE_BASE_BUF_H
 #define SLUICE_BASE_BUF_H
 
-#include "base/slice.h"
+#include "base/arena.h"
 
 struct buf {
     char *ptr;
@@ -19,6 +19,8 @@ enum err buf_reserve(struct buf *buf, size_t size);
 enum err buf_append(struct buf *buf, struct slice s);
 enum err buf_append_byte(struct buf *buf, char c);
 enum err buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
+/* What it holds, copied to `arena` with a NUL beyond; the buffer is given back. */
+struct slice buf_keep(struct buf *buf, struct arena *arena);
 static inline struct slice buf_slice(const struct buf *buf) {
     return (struct slice){buf->ptr, buf->len};
 }

@@ -36,9 +36,9 @@ static inline bool slice_starts(struct slice s, struct slice prefix) {
     return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
-/* ASCII case-insensitive equality (header names, schemes). */
 /* For secrets: takes as long wherever they differ, and says nothing of `b` but its length. */
 bool slice_eq_secret(struct slice a, struct slice b);
+/* ASCII case-insensitive equality (header names, schemes). */
 bool slice_eq_nocase(struct slice a, struct slice b);
 /* Without leading and trailing ASCII space, tab, CR, LF. */
 struct slice slice_trim(struct slice s);

@@ -78,9 +78,7 @@ static struct slice without(struct slice text, struct slice secret, struct arena
         text = slice_of(found + secret.len, text.len - before - secret.len);
     }
     buf_append(&out, text);
-    struct slice copy = arena_dup(arena, buf_slice(&out));
-    buf_fini(&out);
-    return copy;
+    return buf_keep(&out, arena);
 }
 
 struct slice redact_request(
@@ -96,8 +94,7 @@ struct slice redact_request(
         buf_append(&out, is_secret(call->headers[i].name) ? SLICE("***") : call->headers[i].value);
         buf_append_byte(&out, '\n');
     }
-    struct slice copy = arena_dup(arena, buf_slice(&out));
-    buf_fini(&out);
+    struct slice copy = buf_keep(&out, arena);
     for (size_t i = 0; i < secret_count; i++) {
         copy = without(copy, secrets[i], arena);
     }

@@ -105,9 +105,7 @@ static struct slice batch_body(const struct grouping *g, const struct group *gro
         write_items(g, group, &w);
         json_write_end(&w);
     }
-    struct slice body = arena_dup(g->arena, buf_slice(&out));
-    buf_fini(&out);
-    return body;
+    return buf_keep(&out, g->arena);
 }
 
 static struct destination_request finish(const struct grouping *g, const struct group *group) {
@@ -233,12 +231,7 @@ static void write_request(const struct destination_request *request, struct json
     json_put_cstr(w, "method", http_method_name(request->method));
     json_put_string(w, "url", request->url);
     json_write_key(w, SLICE("headers"));
-    json_write_object(w);
-    for (size_t i = 0; i < request->header_count; i++) {
-        json_write_key(w, request->headers[i].name);
-        json_write_string(w, request->headers[i].value);
-    }
-    json_write_end(w);
+    http_headers_write(w, request->headers, request->header_count);
     struct slice body = request->plain.ptr != NULL ? request->plain : request->body;
     if (request->body_kind == BODY_JSON || request->body_kind == BODY_EVENT) {
         json_put_raw(w, "body", body);

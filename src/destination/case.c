@@ -216,8 +216,7 @@ static void show_verdicts(
             judging->verdicts[i].text.len > 0 ? ": " : "", SLICE_ARG(judging->verdicts[i].text));
     }
     ret_case->passed = false;
-    ret_case->text = arena_dup(r->arena, buf_slice(&out));
-    buf_fini(&out);
+    ret_case->text = buf_keep(&out, r->arena);
 }
 
 static enum err check_outcome(struct running *r, uint32_t node, struct destination_case *ret_case) {

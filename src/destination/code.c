@@ -171,12 +171,6 @@ static void write_stage(const struct destination_stage *stage, struct json_write
     }
 }
 
-static struct slice copy_out(struct buf *out, struct arena *arena) {
-    struct slice text = arena_dup(arena, buf_slice(out));
-    buf_fini(out);
-    return text;
-}
-
 /* What is the same for all events of the part: the prelude's `common`. */
 static struct slice common_of(const struct code_run *c, const struct destination_settings *settings) {
     const struct definition *d = settings->definition;
@@ -199,7 +193,7 @@ static struct slice common_of(const struct code_run *c, const struct destination
         write_stage(c->run->stage, &w);
     }
     json_write_end(&w);
-    return copy_out(&out, c->run->arena);
+    return buf_keep(&out, c->run->arena);
 }
 
 static struct slice meta_of(const struct code_run *c, uint32_t event, struct slice draft) {
@@ -216,7 +210,7 @@ static struct slice meta_of(const struct code_run *c, uint32_t event, struct sli
         json_put_raw(&w, "connection", given->connection);
     }
     json_write_end(&w);
-    return copy_out(&out, c->run->arena);
+    return buf_keep(&out, c->run->arena);
 }
 
 /* Rules and tables; what they leave goes to the code. */

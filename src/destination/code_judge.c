@@ -134,22 +134,13 @@ static void on_answer(struct transform_call *call, const struct transform_answer
 
 /* ---- the question ---- */
 
-static void write_headers(const struct http_header *headers, size_t count, struct json_writer *w) {
-    json_write_object(w);
-    for (size_t i = 0; i < count; i++) {
-        json_write_key(w, headers[i].name);
-        json_write_string(w, headers[i].value);
-    }
-    json_write_end(w);
-}
-
 static void write_request(const struct destination_request *request, struct json_writer *w) {
     json_write_object(w);
     json_put_cstr(w, "method", http_method_name(request->method));
     json_put_string(w, "url", request->endpoint);
     json_put_raw(w, "headers", request->own_headers.len > 0 ? request->own_headers : SLICE("{}"));
     json_write_key(w, SLICE("query"));
-    write_headers(request->query, request->query_count, w);
+    http_headers_write(w, request->query, request->query_count);
     if (request->body_kind == BODY_JSON) {
         json_put_raw(w, "json", request->plain);
     } else if (request->body_kind != BODY_NONE) {
@@ -175,16 +166,14 @@ static struct slice question(const struct destination_judging *judging) {
     json_write_object(&w);
     json_put_i64(&w, "status", judging->status);
     json_write_key(&w, SLICE("headers"));
-    write_headers(judging->headers, judging->header_count, &w);
+    http_headers_write(&w, judging->headers, judging->header_count);
     json_put_string(&w, "body", judging->body);
     json_write_end(&w);
     json_write_key(&w, SLICE("request"));
     write_request(judging->request, &w);
     json_write_end(&w);
     json_write_end(&w);
-    struct slice text = arena_dup(judging->arena, buf_slice(&out));
-    buf_fini(&out);
-    return text;
+    return buf_keep(&out, judging->arena);
 }
 
 void destination_judge(struct destination_judging *judging) {

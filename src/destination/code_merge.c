@@ -118,9 +118,7 @@ static struct slice merged_body(const struct merging *m, const struct group *gro
         write_elements(group, &w);
         json_write_end(&w);
     }
-    struct slice body = arena_dup(m->arena, buf_slice(&out));
-    buf_fini(&out);
-    return body;
+    return buf_keep(&out, m->arena);
 }
 
 static int by_number(const void *left, const void *right) {

@@ -232,9 +232,7 @@ static struct slice compress(struct slice plain, struct arena *arena) {
     struct buf out;
     buf_init(&out, 0);
     http_gzip(plain, &out);
-    struct slice body = arena_dup(arena, buf_slice(&out));
-    buf_fini(&out);
-    return body;
+    return buf_keep(&out, arena);
 }
 
 bool code_request_finish(struct code_reader *reader, struct destination_request *request, bool with_core) {

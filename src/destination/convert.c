@@ -59,9 +59,7 @@ static struct slice base64(struct slice text, struct arena *arena) {
     struct buf out;
     buf_init(&out, 0);
     encode_base64(text, &out);
-    struct slice coded = arena_dup(arena, buf_slice(&out));
-    buf_fini(&out);
-    return coded;
+    return buf_keep(&out, arena);
 }
 
 static struct slice url_encode(struct slice text, struct arena *arena) {

@@ -1,16 +1,6 @@
 /* What the tables make of an event, as the JSON that a transform.js reads. */
 #include "destination/request.h"
 
-static void write_pairs(struct json_writer *w, const char *key, const struct http_header *pairs, size_t count) {
-    json_write_key(w, slice_cstr(key));
-    json_write_object(w);
-    for (size_t i = 0; i < count; i++) {
-        json_write_key(w, pairs[i].name);
-        json_write_string(w, pairs[i].value);
-    }
-    json_write_end(w);
-}
-
 static void write_draft(const struct draft_request *draft, struct json_writer *w) {
     const struct request_definition *definition = draft->definition;
     if (definition == NULL) {
@@ -26,10 +16,12 @@ static void write_draft(const struct draft_request *draft, struct json_writer *w
         json_put_string(w, "url", draft->request.endpoint);
     }
     if (definition->header_count > 0) {
-        write_pairs(w, "headers", draft->request.headers, draft->request.header_count);
+        json_write_key(w, SLICE("headers"));
+        http_headers_write(w, draft->request.headers, draft->request.header_count);
     }
     if (definition->query_count > 0 || definition->has_query_plan) {
-        write_pairs(w, "query", draft->request.query, draft->request.query_count);
+        json_write_key(w, SLICE("query"));
+        http_headers_write(w, draft->request.query, draft->request.query_count);
     }
     if (definition->body_kind != BODY_NONE) {
         json_put_raw(w, "body", draft->item);
@@ -69,9 +61,7 @@ struct slice draft_json(const struct draft_request *draft, struct arena *arena) 
     buf_init(&out, 0);
     json_writer_init(&w, &out);
     write_draft(draft, &w);
-    struct slice json = arena_dup(arena, buf_slice(&out));
-    buf_fini(&out);
-    return json;
+    return buf_keep(&out, arena);
 }
 
 enum err destination_draft(const struct destination_settings *settings, struct slice event, int64_t now_ms,

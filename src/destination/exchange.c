@@ -89,8 +89,7 @@ static void read_answer(const struct json_doc *doc, uint32_t response, struct ar
                                 : json_raw(doc, body));
     }
     json_write_end(&w);
-    exchange->answer = arena_dup(arena, buf_slice(&out));
-    buf_fini(&out);
+    exchange->answer = buf_keep(&out, arena);
 }
 
 static struct slice padded(struct slice text, struct arena *arena) {
@@ -172,18 +171,14 @@ static struct slice form_json(struct slice form, struct arena *arena) {
         json_write_string(&w, decoded(value, arena));
     }
     json_write_end(&w);
-    struct slice text = arena_dup(arena, buf_slice(&out));
-    buf_fini(&out);
-    return text;
+    return buf_keep(&out, arena);
 }
 
 static struct slice quoted(struct slice text, struct arena *arena) {
     struct buf out;
     buf_init(&out, 0);
     json_escape(&out, text);
-    struct slice json = arena_dup(arena, buf_slice(&out));
-    buf_fini(&out);
-    return json;
+    return buf_keep(&out, arena);
 }
 
 static bool same_body(const struct exchange *exchange, const struct destination_request *request, struct arena *arena) {
@@ -240,7 +235,5 @@ struct slice destination_exchanges_answer(void *ctx, const struct destination_re
         arena_printf(arena, "no exchange of the case answers %s %.*s %.*s", http_method_name(request->method),
             SLICE_ARG(request->url), SLICE_ARG(request->plain)));
     json_write_end(&w);
-    struct slice answer = arena_dup(arena, buf_slice(&out));
-    buf_fini(&out);
-    return answer;
+    return buf_keep(&out, arena);
 }

@@ -18,24 +18,6 @@ struct drafting {
 
 /* ---- query and form ---- */
 
-static size_t encode(char *out, struct slice s) {
-    static const char digits[] = "0123456789ABCDEF";
-    size_t len = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if ((c < 0x80 && isalnum(c)) || (c != '\0' && memchr("-_.~", c, 4) != NULL)) {
-            out[len++] = (char)c;
-        } else if (c == ' ') {
-            out[len++] = '+';
-        } else {
-            out[len++] = '%';
-            out[len++] = digits[c >> 4];
-            out[len++] = digits[c & 15];
-        }
-    }
-    return len;
-}
-
 struct slice request_encode(const struct http_header *pairs, size_t count, struct arena *arena) {
     size_t room = 1;
     for (size_t i = 0; i < count; i++) {
@@ -47,9 +29,9 @@ struct slice request_encode(const struct http_header *pairs, size_t count, struc
         if (i > 0) {
             out[len++] = '&';
         }
-        len += encode(out + len, pairs[i].name);
+        len += http_url_encode(pairs[i].name, out + len);
         out[len++] = '=';
-        len += encode(out + len, pairs[i].value);
+        len += http_url_encode(pairs[i].value, out + len);
     }
     return slice_of(out, len);
 }

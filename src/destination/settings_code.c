@@ -21,9 +21,7 @@ static struct slice config_of(const struct destination_settings *settings, struc
         }
     }
     json_write_end(&w);
-    struct slice text = arena_dup(arena, buf_slice(&out));
-    buf_fini(&out);
-    return text;
+    return buf_keep(&out, arena);
 }
 
 void settings_prepare_code(struct destination_settings *settings, struct arena *arena) {

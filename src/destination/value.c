@@ -295,36 +295,16 @@ void value_write(struct json_writer *w, const struct value *v, struct arena *are
     }
 }
 
-/* Valid JSON without the white space between its tokens. */
-static struct slice compact(struct slice json, struct arena *arena) {
-    char *out = arena_alloc(arena, json.len + 1);
-    size_t len = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < json.len; i++) {
-        char c = json.ptr[i];
-        if (in_string && c == '\\') {
-            out[len++] = c;
-            out[len++] = json.ptr[++i];
-            continue;
-        }
-        in_string ^= c == '"';
-        if (in_string || (c != ' ' && c != '\t' && c != '\r' && c != '\n')) {
-            out[len++] = c;
-        }
-    }
-    return slice_of(out, len);
-}
-
 struct slice value_json(const struct value *v, struct arena *arena) {
     if (v->kind == VALUE_NODE) {
-        return compact(json_raw(v->doc, v->node), arena);
+        return json_compact(json_raw(v->doc, v->node), arena);
     }
     struct buf out;
     struct json_writer w;
     buf_init(&out, 0);
     json_writer_init(&w, &out);
     value_write(&w, v, arena);
-    struct slice json = compact(buf_slice(&out), arena);
+    struct slice json = json_compact(buf_slice(&out), arena);
     buf_fini(&out);
     return json;
 }

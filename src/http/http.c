@@ -121,3 +121,31 @@ bool http_query_next(struct slice *query, struct slice *ret_key, struct slice *r
     }
     return false;
 }
+
+size_t http_url_encode(struct slice s, char *out) {
+    static const char digits[] = "0123456789ABCDEF";
+    size_t len = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            (c != '\0' && memchr("-_.~", c, 4) != NULL)) {
+            out[len++] = (char)c;
+        } else if (c == ' ') {
+            out[len++] = '+';
+        } else {
+            out[len++] = '%';
+            out[len++] = digits[c >> 4];
+            out[len++] = digits[c & 15];
+        }
+    }
+    return len;
+}
+
+void http_headers_write(struct json_writer *w, const struct http_header *list, size_t count) {
+    json_write_object(w);
+    for (size_t i = 0; i < count; i++) {
+        json_write_key(w, list[i].name);
+        json_write_string(w, list[i].value);
+    }
+    json_write_end(w);
+}

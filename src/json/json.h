@@ -72,6 +72,8 @@ static inline struct slice json_raw(const struct json_doc *doc, uint32_t node) {
 /* A string without quotes, unescaped (into `arena` only when it holds escapes; lone surrogates become U+FFFD).
  * Non-strings: SLICE_NONE. */
 struct slice json_string(const struct json_doc *doc, uint32_t node, struct arena *arena);
+/* Valid JSON without the white space between its tokens. */
+struct slice json_compact(struct slice json, struct arena *arena);
 /* Integers only, of any size that fits: ERR_INVALID for fractions and exponents, ERR_RANGE. */
 MUST enum err json_i64(const struct json_doc *doc, uint32_t node, int64_t *ret_value);
 MUST enum err json_u64(const struct json_doc *doc, uint32_t node, uint64_t *ret_value);

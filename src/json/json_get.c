@@ -195,3 +195,22 @@ enum err json_u64(const struct json_doc *doc, uint32_t node, uint64_t *ret_value
 enum err json_i64(const struct json_doc *doc, uint32_t node, int64_t *ret_value) {
     return json_is(doc, node, JSON_NUMBER) ? slice_to_i64(json_raw(doc, node), ret_value) : ERR_INVALID;
 }
+
+struct slice json_compact(struct slice json, struct arena *arena) {
+    char *out = arena_alloc(arena, json.len + 1);
+    size_t len = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < json.len; i++) {
+        char c = json.ptr[i];
+        if (in_string && c == '\\') {
+            out[len++] = c;
+            out[len++] = json.ptr[++i];
+            continue;
+        }
+        in_string ^= c == '"';
+        if (in_string || (c != ' ' && c != '\t' && c != '\r' && c != '\n')) {
+            out[len++] = c;
+        }
+    }
+    return slice_of(out, len);
+}

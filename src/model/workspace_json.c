@@ -516,8 +516,7 @@ static enum err read_credentials(struct reader *reader, const struct entry *root
         json_write_end(&json);
     }
     json_write_end(&json);
-    reader->credentials = arena_dup(reader->draft->arena, buf_slice(&text));
-    buf_fini(&text);
+    reader->credentials = buf_keep(&text, reader->draft->arena);
     return e;
 }
 

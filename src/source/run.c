@@ -86,9 +86,7 @@ static struct slice common_text(const struct source_run *run, const struct desti
     uuid_v4(seed);
     json_put_string(&w, "seed", slice_of(seed, UUID_LEN));
     json_write_end(&w);
-    struct slice text = arena_dup(run->arena, buf_slice(&out));
-    buf_fini(&out);
-    return text;
+    return buf_keep(&out, run->arena);
 }
 
 static enum err request_text(struct source_run *run, struct slice *ret_text, struct slice *ret_detail) {

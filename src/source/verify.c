@@ -36,9 +36,7 @@ static struct slice signed_content(
         }
         buf_append(&out, value);
     }
-    struct slice content = arena_dup(arena, buf_slice(&out));
-    buf_fini(&out);
-    return content;
+    return buf_keep(&out, arena);
 }
 
 static struct slice encoded(const unsigned char *digest, size_t len, bool is_base64, struct arena *arena) {
@@ -46,9 +44,7 @@ static struct slice encoded(const unsigned char *digest, size_t len, bool is_bas
     struct slice bytes = slice_of((const char *)digest, len);
     buf_init(&out, 0);
     (is_base64 ? encode_base64 : encode_hex)(bytes, &out);
-    struct slice text = arena_dup(arena, buf_slice(&out));
-    buf_fini(&out);
-    return text;
+    return buf_keep(&out, arena);
 }
 
 static struct slice expected(const struct destination_signature *signature, const struct source_request *request,

@@ -233,8 +233,7 @@ static enum err question(struct external_run *x, struct slice *ret_text) {
         json_put_string(&w, "destType", settings->lower);
         json_write_end(&w);
     }
-    *ret_text = arena_dup(x->run->arena, buf_slice(&out));
-    buf_fini(&out);
+    *ret_text = buf_keep(&out, x->run->arena);
     return e;
 }
 

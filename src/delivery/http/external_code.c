@@ -68,9 +68,7 @@ static struct slice question(struct external_code *x) {
         write_event(x, i, &w);
     }
     json_write_end(&w);
-    struct slice text = arena_dup(x->arena, buf_slice(&out));
-    buf_fini(&out);
-    return text;
+    return buf_keep(&out, x->arena);
 }
 
 /* ---- the answer ---- */

@@ -74,35 +74,13 @@ enum err fields_set(struct fields *fields, struct slice name, struct slice value
 
 /* ---- values ---- */
 
-/* Valid JSON without the white space between its tokens. */
-static struct slice compact(struct slice json, struct arena *arena) {
-    char *out = arena_alloc(arena, json.len + 1);
-    size_t len = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < json.len; i++) {
-        char c = json.ptr[i];
-        if (in_string && c == '\\') {
-            out[len++] = c;
-            out[len++] = json.ptr[++i];
-            continue;
-        }
-        if (c == '"') {
-            in_string = !in_string;
-        }
-        if (in_string || (c != ' ' && c != '\t' && c != '\r' && c != '\n')) {
-            out[len++] = c;
-        }
-    }
-    return slice_of(out, len);
-}
-
 struct slice fields_text(const struct json_doc *doc, uint32_t node, struct arena *arena) {
     switch (json_kind(doc, node)) {
     case JSON_STRING:
         return json_string(doc, node, arena);
     case JSON_ARRAY:
     case JSON_OBJECT:
-        return compact(json_raw(doc, node), arena);
+        return json_compact(json_raw(doc, node), arena);
     default:
         return json_raw(doc, node);
     }
@@ -188,25 +166,6 @@ static int by_key(const void *a, const void *b) {
     return left.len < right.len ? -1 : left.len > right.len;
 }
 
-static size_t encode(char *out, struct slice s) {
-    static const char digits[] = "0123456789ABCDEF";
-    size_t len = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-            (c != '\0' && memchr("-_.~", c, 4) != NULL)) {
-            out[len++] = (char)c;
-        } else if (c == ' ') {
-            out[len++] = '+';
-        } else {
-            out[len++] = '%';
-            out[len++] = digits[c >> 4];
-            out[len++] = digits[c & 15];
-        }
-    }
-    return len;
-}
-
 enum err fields_query(
     const struct json_doc *doc, uint32_t object, struct arena *arena, struct slice *ret_query, struct errinfo *why) {
     struct flattener *f = ARENA_NEW(arena, struct flattener);
@@ -226,9 +185,9 @@ enum err fields_query(
         if (i > 0) {
             out[len++] = '&';
         }
-        len += encode(out + len, f->pairs[i].key);
+        len += http_url_encode(f->pairs[i].key, out + len);
         out[len++] = '=';
-        len += encode(out + len, f->pairs[i].value);
+        len += http_url_encode(f->pairs[i].value, out + len);
     }
     *ret_query = slice_of(out, len);
     return OK;

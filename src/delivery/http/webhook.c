@@ -135,9 +135,7 @@ struct build {
 };
 
 static struct slice written(struct buf *out, struct arena *arena) {
-    struct slice copy = arena_dup(arena, buf_slice(out));
-    buf_fini(out);
-    return copy;
+    return buf_keep(out, arena);
 }
 
 /* `{"ip":…}` */
