@@ -19,6 +19,12 @@ DEADLINE_S = float(os.environ.get("SLUICE_TEST_DEADLINE", "30"))
 CLOCK_START_MS = 1_786_060_800_000  # 2026-08-07T00:00:00Z, where the golden cases' clock stands
 
 
+def sent(server, *events):
+    """The events go in by one request, which is answered 200."""
+    status, body, _ = server.post("/v1/batch", {"batch": list(events)})
+    assert status == 200, body
+
+
 def workspace(destinations, sources=None, connections=None):
     """A workspace.yaml as a dict (YAML takes JSON): every source is connected to every destination unless told otherwise."""
     sources = sources or [{"id": "web", "write_key": "wk_web"}]

@@ -3,7 +3,7 @@ import json
 
 import pytest
 from sink import Answer
-from sluice import workspace
+from sluice import sent, workspace
 from vendor.amplitude import Amplitude
 
 
@@ -15,11 +15,6 @@ def amplitude(vendors):
 def started(serve, vendor, clock=False, **config):
     destination = {"id": "am", "type": "AM", "config": {"apiKey": "key", **config}}
     return serve(workspace([destination]), clock=clock, env=vendor.knobs())
-
-
-def sent(server, *events):
-    status, body, _ = server.post("/v1/batch", {"batch": list(events)})
-    assert status == 200, body
 
 
 def delivered(server, count):

@@ -1,7 +1,7 @@
 """Braze: what its stand-in knows of people after events went through the server, and what becomes of what it refuses."""
 import pytest
 from sink import Answer
-from sluice import workspace
+from sluice import sent, workspace
 from vendor.braze import Braze
 
 
@@ -13,11 +13,6 @@ def braze(vendors):
 def started(serve, vendor, **config):
     destination = {"id": "b", "type": "BRAZE", "config": {"restApiKey": "key", "dataCenter": "EU-01", **config}}
     return serve(workspace([destination]), clock=True, env=vendor.knobs())
-
-
-def sent(server, *events):
-    status, body, _ = server.post("/v1/batch", {"batch": list(events)})
-    assert status == 200, body
 
 
 def pass_a_second(server):

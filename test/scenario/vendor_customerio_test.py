@@ -1,7 +1,7 @@
 """Customer.io: what its stand-in has after events went through the server, and what becomes of those that it refuses."""
 import pytest
 from sink import Answer
-from sluice import workspace
+from sluice import sent, workspace
 from vendor.customerio import CustomerIo
 
 
@@ -13,11 +13,6 @@ def customerio(vendors):
 def started(serve, vendor, clock=False, **config):
     destination = {"id": "cio", "type": "CUSTOMERIO", "config": {"siteID": "site", "apiKey": "key", **config}}
     return serve(workspace([destination]), clock=clock, env=vendor.knobs())
-
-
-def sent(server, *events):
-    status, body, _ = server.post("/v1/batch", {"batch": list(events)})
-    assert status == 200, body
 
 
 def delivered(server, count):

@@ -5,7 +5,7 @@ import json
 import pytest
 from delivery_test import retry_until_quiet
 from sink import Answer
-from sluice import workspace
+from sluice import sent, workspace
 from vendor.facebook_pixel import FacebookPixel, fault
 
 
@@ -20,11 +20,6 @@ def started(serve, vendor, clock=False, **config):
     if clock:
         vendor.now = lambda: server.clock_ms / 1000
     return server
-
-
-def sent(server, *events):
-    status, body, _ = server.post("/v1/batch", {"batch": list(events)})
-    assert status == 200, body
 
 
 def counts(server):

@@ -1,7 +1,7 @@
 """Google Analytics 4: what its stand-in has after events went through the server."""
 import pytest
 from sink import Answer
-from sluice import workspace
+from sluice import sent, workspace
 from vendor.google_analytics import GoogleAnalytics
 
 
@@ -13,11 +13,6 @@ def analytics(vendors):
 def started(serve, vendor, clock=False, **config):
     destination = {"id": "ga4", "type": "GA4", "config": {"apiSecret": "secret", "measurementId": "G-1", **config}}
     return serve(workspace([destination]), clock=clock, env=vendor.knobs())
-
-
-def sent(server, *events):
-    status, body, _ = server.post("/v1/batch", {"batch": list(events)})
-    assert status == 200, body
 
 
 def delivered(server, count):

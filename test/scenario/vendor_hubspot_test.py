@@ -1,7 +1,7 @@
 """HubSpot by its stand-in: contacts and events arrive in order and in batches, and one bad record costs no other."""
 import pytest
 from sink import Answer
-from sluice import workspace
+from sluice import sent, workspace
 from vendor.hubspot import HubSpot
 
 EVENTS = [{"rsEventName": "Order Placed", "hubspotEventName": "pe1_order", "eventProperties": [{"from": "total", "to": "amount"}]}]
@@ -27,11 +27,6 @@ def order(number, **more):
             "context": {"traits": {"email": f"u{number}@mill.test"}}, **more}
 
 
-def send(server, *events):
-    status, body, _ = server.post("/v1/batch", {"batch": list(events)})
-    assert status == 200, body
-
-
 def counts(server):
     shown = server.destination("hubspot")
     return shown["delivered"], shown["dead"]
@@ -48,7 +43,7 @@ def finish(server, events):
 
 def test_contacts_go_out_together_and_events_after_their_contact(serve, vendor):
     server = serve(workspace([hubspot()]), clock=True, env=vendor.knobs())
-    send(server, *(identify(number, firstName=f"Ada {number}", shoe=40) for number in range(30)), *(order(number) for number in range(30)))
+    sent(server, *(identify(number, firstName=f"Ada {number}", shoe=40) for number in range(30)), *(order(number) for number in range(30)))
     finish(server, 60)
     assert counts(server) == (60, 0)
     held = vendor.records["contacts"].values()
@@ -59,13 +54,13 @@ def test_contacts_go_out_together_and_events_after_their_contact(serve, vendor):
     for number in range(30):
         mail = f"u{number}@mill.test"
         wrote = next(at for at, call in enumerate(vendor.calls) if "/batch/" in call.path and mail in call.body.decode())
-        sent = next(at for at, call in enumerate(vendor.calls) if call.path == "/events/v3/send" and call.json["email"] == mail)
-        assert wrote < sent
+        told = next(at for at, call in enumerate(vendor.calls) if call.path == "/events/v3/send" and call.json["email"] == mail)
+        assert wrote < told
 
 
 def test_of_a_batch_the_contact_that_is_refused_dies_alone(serve, vendor):
     server = serve(workspace([hubspot()]), clock=True, env=vendor.knobs())
-    send(server, *(identify(number) for number in range(9)), identify(9, email="no address"))
+    sent(server, *(identify(number) for number in range(9)), identify(9, email="no address"))
     finish(server, 10)
     assert counts(server) == (9, 1)
     assert len(vendor.records["contacts"]) == 9
@@ -76,7 +71,7 @@ def test_of_a_batch_the_contact_that_is_refused_dies_alone(serve, vendor):
 def test_a_contact_is_found_by_a_property_of_its_own(serve, vendor):
     vendor.records["contacts"] = {"17": {"email": "old@mill.test", "note": "n1"}}
     server = serve(workspace([hubspot(lookupField="note")]), clock=True, env=vendor.knobs())
-    send(server, identify(1, note="n1"), identify(2, note="n2"))
+    sent(server, identify(1, note="n1"), identify(2, note="n2"))
     finish(server, 2)
     assert counts(server) == (2, 0)
     assert vendor.records["contacts"]["17"]["email"] == "u1@mill.test"
@@ -87,7 +82,7 @@ def test_a_limit_that_is_reached_is_waited_for(serve, vendor):
     server = serve(workspace([hubspot()]), clock=True, env=vendor.knobs())
     limit = b'{"status":"error","message":"You have reached your secondly limit.","errorType":"RATE_LIMIT","policyName":"SECONDLY"}'
     vendor.next_answers(Answer(status=429, body=limit))
-    send(server, identify(1))
+    sent(server, identify(1))
     finish(server, 1)
     assert counts(server) == (1, 0)
     assert vendor.calls[0].path == vendor.calls[1].path
@@ -96,7 +91,7 @@ def test_a_limit_that_is_reached_is_waited_for(serve, vendor):
 def test_rows_of_reverse_etl_link_records(serve, vendor):
     server = serve(workspace([hubspot()]), clock=True, env=vendor.knobs())
     link = {"type": "HS-association", "fromObjectType": "companies", "toObjectType": "contacts", "associationTypeId": "1"}
-    send(server, *({"type": "identify", "userId": f"r{number}", "traits": {"from": {"id": number}, "to": {"id": 10 * number}},
+    sent(server, *({"type": "identify", "userId": f"r{number}", "traits": {"from": {"id": number}, "to": {"id": 10 * number}},
                     "context": {"mappedToDestination": True, "externalId": [link]}} for number in (1, 2)))
     finish(server, 2)
     assert sorted(vendor.links) == [("companies", "1", "contacts", "10"), ("companies", "2", "contacts", "20")]
@@ -104,7 +99,7 @@ def test_rows_of_reverse_etl_link_records(serve, vendor):
 
 def test_a_batch_that_is_refused_for_one_contact_is_sent_again_without_it(serve, vendor):
     server = serve(workspace([hubspot(lookupField="note")]), clock=True, env=vendor.knobs())
-    send(server, *(identify(number, note=f"n{number}") for number in range(9)), identify(9, note="n9", email="no address"))
+    sent(server, *(identify(number, note=f"n{number}") for number in range(9)), identify(9, note="n9", email="no address"))
     finish(server, 10)
     assert counts(server) == (9, 1)
     assert sorted(one["note"] for one in vendor.records["contacts"].values()) == [f"n{number}" for number in range(9)]

@@ -1,7 +1,7 @@
 """PostHog: what its stand-in ingested after events went through the server, and what becomes of what it refuses."""
 import pytest
 from sink import Answer
-from sluice import workspace
+from sluice import sent, workspace
 from vendor.posthog import PostHog
 
 
@@ -13,11 +13,6 @@ def posthog(vendors):
 def started(serve, vendor, **config):
     destination = {"id": "ph", "type": "POSTHOG", "config": {"teamApiKey": "phc_1", **config}}
     return serve(workspace([destination]), clock=True, env=vendor.knobs())
-
-
-def sent(server, *events):
-    status, body, _ = server.post("/v1/batch", {"batch": list(events)})
-    assert status == 200, body
 
 
 def pass_a_second(server):

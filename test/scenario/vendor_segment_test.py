@@ -1,7 +1,7 @@
 """Segment: what its stand-in took after events went through the server, and what becomes of what it refuses."""
 import pytest
 from sink import Answer
-from sluice import workspace
+from sluice import sent, workspace
 from vendor.segment import Segment
 
 
@@ -12,11 +12,6 @@ def segment(vendors):
 
 def started(serve, vendor, key="sk_1"):
     return serve(workspace([{"id": "seg", "type": "SEGMENT", "config": {"writeKey": key}}]), clock=True, env=vendor.knobs())
-
-
-def sent(server, *events):
-    status, body, _ = server.post("/v1/batch", {"batch": list(events)})
-    assert status == 200, body
 
 
 def finished(server, what, count):
