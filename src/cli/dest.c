@@ -1,7 +1,6 @@
 /* sluice dest: list, show and test definitions of destinations. */
 #include "cli/dest.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +10,7 @@
 #include "cli/show.h"
 #include "destination/case.h"
 
-enum { ARENA_CHUNK = 65536, PATH_SIZE = 4400 };
+enum { ARENA_CHUNK = 65536 };
 
 /* ---- files ---- */
 
@@ -236,95 +235,52 @@ static int list(const struct args *args) {
 
 /* ---- test ---- */
 
-struct tally {
-    unsigned passed, failed;
-    struct json_parser *parser;
-    struct dest_seat seat;
-};
-
-static void run_case(struct tally *tally, const struct destination_type *type, const char *file) {
-    struct arena arena;
-    struct slice text;
-    struct errinfo why = {.at = 0};
-    struct destination_case result = {.passed = false};
-    arena_init(&arena, ARENA_CHUNK, 0);
-    enum err e = dest_read(file, &arena, &text, &why);
-    if (e == OK) {
-        bool code = type->kind == DESTINATION_CODE;
-        const struct destination_case_seat seat = {.parser = tally->parser,
-            .transform = code ? dest_seat_transform(&tally->seat) : NULL,
-            .loop = tally->seat.loop};
-        e = destination_case_run(type, text, &seat, &arena, &result, &why);
-    }
-    if (e != OK) {
-        printf("FAIL %s: %s: %s\n", file, why.path, why.text);
-    } else if (!result.passed) {
-        printf("FAIL %s: %.*s\n     %.*s\n", file, SLICE_ARG(result.why), SLICE_ARG(result.text));
-    } else {
-        printf("ok   %s: %.*s\n", file, SLICE_ARG(result.why));
-    }
-    tally->passed += e == OK && result.passed;
-    tally->failed += e != OK || !result.passed;
-    arena_fini(&arena);
-}
-
-static int is_case(const struct dirent *entry) {
-    size_t len = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0;
-}
-
 /* Its code compiles; a definition without code has none that does not. */
 static enum err load_folder(
-    struct tally *tally, const char *folder, const struct destination_type **ret_type, struct errinfo *why) {
+    struct dest_tests *tests, const char *folder, const struct destination_type **ret_type, struct errinfo *why) {
     enum err e = destination_load(folder, ret_type, why);
     if (e == OK && (*ret_type)->kind == DESTINATION_CODE) {
-        e = destination_code_check(dest_seat_transform(&tally->seat), *ret_type, why);
+        e = destination_code_check(dest_seat_transform(&tests->seat), *ret_type, why);
     }
     return e;
 }
 
-/* A definition in C says only what its settings are: its cases are its own tests' business. */
-static void test_folder(struct tally *tally, const char *folder) {
-    char file[PATH_SIZE];
-    struct errinfo why = {.at = 0};
-    struct dirent **entries = NULL;
-    const struct destination_type *type = NULL;
-    if (load_folder(tally, folder, &type, &why) != OK) {
-        printf("FAIL %s: %s\n", why.path, why.text);
-        tally->failed++;
-        return;
-    }
-    snprintf(file, sizeof file, "%.4000s/cases", folder);
-    int count = type->kind != DESTINATION_NATIVE ? scandir(file, &entries, is_case, alphasort) : 0;
-    for (int i = 0; i < count; i++) {
-        snprintf(file, sizeof file, "%.4000s/cases/%.255s", folder, entries[i]->d_name);
-        run_case(tally, type, file);
-        mem_free(entries[i]);
-    }
-    mem_free(entries);
-    if (count <= 0) {
-        printf("ok   %s: the definition is good; no cases\n", folder);
-        tally->passed++;
-    }
+static enum err run_case(struct dest_tests *tests, const struct destination_type *type, struct slice text,
+    struct arena *arena, struct dest_verdict *ret_verdict, struct errinfo *why) {
+    struct destination_case result = {.passed = false};
+    const struct destination_case_seat seat = {.parser = tests->parser,
+        .transform = type->kind == DESTINATION_CODE ? dest_seat_transform(&tests->seat) : NULL,
+        .loop = tests->seat.loop};
+    enum err e = destination_case_run(type, text, &seat, arena, &result, why);
+    *ret_verdict = (struct dest_verdict){result.passed, result.why, result.text};
+    return e;
 }
 
 static int test(const struct args *args, const struct conf *conf) {
-    struct tally tally = {.parser = json_parser_new(DEST_DEPTH)};
-    dest_seat_init(&tally.seat, conf);
-    for (int i = 1; i < args->positional_count; i++) {
-        test_folder(&tally, args->positional[i]);
-    }
-    dest_seat_fini(&tally.seat);
-    json_parser_free(tally.parser);
-    if (args->positional_count == 1) {
-        fprintf(stderr, "sluice: dest test DIR...: folders with a definition.json and cases/\n");
-        return EXIT_USAGE;
-    }
-    printf("%u passed, %u failed\n", tally.passed, tally.failed);
-    return tally.failed == 0 ? EXIT_OK : EXIT_NO;
+    static const struct dest_tester tester = {
+        "dest test DIR...: folders with a definition.json and cases/", load_folder, run_case};
+    return dest_test(&tester, args, conf);
 }
 
 /* ---- the verb ---- */
+
+int dest_with_conf(const struct args *args, dest_word *run) {
+    struct conf conf;
+    struct errinfo why = {.at = 0};
+    enum err e = conf_load(&conf, args, &why);
+    if (e == OK) {
+        const char *folder = args->value[OPTION_FOLDER];
+        e = destination_load_folder(folder != NULL ? slice_cstr(folder) : conf.destination.folder, &why);
+    }
+    int code = EXIT_CONFIG;
+    if (e == OK) {
+        code = run(args, &conf);
+    } else {
+        cli_print_error(&why);
+    }
+    conf_fini(&conf);
+    return code;
+}
 
 static int with_conf(const struct args *args, const struct conf *conf) {
     struct slice word = slice_cstr(args->positional[0]);
@@ -352,19 +308,5 @@ int verb_dest(const struct args *args) {
         fprintf(stderr, "sluice: dest list, show, test, try or run; `sluice dest -h` explains them\n");
         return EXIT_USAGE;
     }
-    struct conf conf;
-    struct errinfo why = {.at = 0};
-    enum err e = conf_load(&conf, args, &why);
-    if (e == OK) {
-        const char *folder = args->value[OPTION_FOLDER];
-        e = destination_load_folder(folder != NULL ? slice_cstr(folder) : conf.destination.folder, &why);
-    }
-    int code = EXIT_CONFIG;
-    if (e == OK) {
-        code = with_conf(args, &conf);
-    } else {
-        cli_print_error(&why);
-    }
-    conf_fini(&conf);
-    return code;
+    return dest_with_conf(args, with_conf);
 }

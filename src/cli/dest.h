@@ -15,6 +15,11 @@ MUST enum err dest_read(const char *file, struct arena *arena, struct slice *ret
 
 /* ---- dest.c ---- */
 
+/* Of `dest` and `source`: runs what the words ask, with the configuration and the definitions of its folder, or of
+ * --folder. EXIT_CONFIG where either is bad. */
+typedef int dest_word(const struct args *args, const struct conf *conf);
+int dest_with_conf(const struct args *args, dest_word *run);
+
 /* What a definition says of its settings, for people or as JSON. */
 void dest_show(const struct destination_type *type, bool as_json, struct buf *out);
 
@@ -61,5 +66,30 @@ void dest_seat_init(struct dest_seat *seat, const struct conf *conf);
 struct transform *dest_seat_transform(struct dest_seat *seat);
 void dest_seat_fini(struct dest_seat *seat);
 int dest_run(const struct conf *conf);
+
+/* ---- dest_cases.c ---- */
+
+struct dest_tests {
+    struct dest_seat seat;
+    struct json_parser *parser;
+    unsigned passed, failed;
+};
+
+struct dest_verdict { /* of a case; why: which part of it, or what differs; text: how */
+    bool passed;
+    struct slice why, text;
+};
+
+struct dest_tester {
+    const char *usage;
+    /* The definition of a folder whose code compiles, or why not. */
+    enum err (*load)(
+        struct dest_tests *tests, const char *folder, const struct destination_type **ret_type, struct errinfo *why);
+    enum err (*run)(struct dest_tests *tests, const struct destination_type *type, struct slice text,
+        struct arena *arena, struct dest_verdict *ret_verdict, struct errinfo *why);
+};
+
+/* Tests the folders that `args` names. EXIT_NO where a case fails. */
+int dest_test(const struct dest_tester *tester, const struct args *args, const struct conf *conf);
 
 #endif

@@ -103,23 +103,15 @@ static enum err ask_event(struct asking *a, uint32_t config, uint32_t event, str
 
 /* ---- events together ---- */
 
-static void write_pairs(struct json_writer *w, const char *key, const struct http_header *pairs, size_t count) {
-    json_write_key(w, slice_cstr(key));
-    json_write_object(w);
-    for (size_t i = 0; i < count; i++) {
-        json_write_key(w, pairs[i].name);
-        json_write_string(w, pairs[i].value);
-    }
-    json_write_end(w);
-}
-
 static void write_made(const struct destination_request *request, struct json_writer *w) {
     struct slice body = request->plain.ptr != NULL ? request->plain : request->body;
     json_write_object(w);
     json_put_cstr(w, "method", http_method_name(request->method));
     json_put_string(w, "url", request->endpoint);
-    write_pairs(w, "query", request->query, request->query_count);
-    write_pairs(w, "headers", request->headers, request->header_count);
+    json_write_key(w, SLICE("query"));
+    http_headers_write(w, request->query, request->query_count);
+    json_write_key(w, SLICE("headers"));
+    http_headers_write(w, request->headers, request->header_count);
     json_put_cstr(w, "kind", destination_body_name(request->body_kind));
     json_put_bool(w, "gzip", request->gzip);
     json_put_string(w, "body", body);

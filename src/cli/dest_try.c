@@ -47,12 +47,7 @@ void dest_write_request(const struct kind_request *request, struct json_writer *
     json_put_cstr(w, "method", http_method_name(request->method));
     json_put_string(w, "url", request->url);
     json_write_key(w, SLICE("headers"));
-    json_write_object(w);
-    for (size_t i = 0; i < request->header_count; i++) {
-        json_write_key(w, request->headers[i].name);
-        json_write_string(w, request->headers[i].value);
-    }
-    json_write_end(w);
+    http_headers_write(w, request->headers, request->header_count);
     json_put_string(w, "body", request->body);
     json_write_end(w);
 }

@@ -1,5 +1,4 @@
 /* sluice source: webhook sources: which there are, their settings, their cases, and what a webhook becomes. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -75,94 +74,31 @@ static int show(const struct args *args) {
 
 /* ---- test ---- */
 
-struct testing {
-    struct dest_seat *seat;
-    struct json_parser *parser;
-    unsigned passed, failed;
-};
-
-static void count(struct testing *testing, bool passed) {
-    testing->passed += passed;
-    testing->failed += !passed;
+static enum err load_folder(
+    struct dest_tests *tests, const char *folder, const struct destination_type **ret_type, struct errinfo *why) {
+    enum err e = destination_load(folder, ret_type, why);
+    if (e == OK && (*ret_type)->webhook == NULL) {
+        e = err_why(ERR_INVALID, why, folder, "is a destination, no source: `sluice dest test`");
+    }
+    return e == OK ? destination_code_check(dest_seat_transform(&tests->seat), *ret_type, why) : e;
 }
 
-static void run_case(struct testing *testing, const struct destination_type *type, const char *file) {
-    struct arena arena;
-    struct slice text;
-    struct errinfo why = {.at = 0};
+static enum err run_case(struct dest_tests *tests, const struct destination_type *type, struct slice text,
+    struct arena *arena, struct dest_verdict *ret_verdict, struct errinfo *why) {
     struct source_case result = {.passed = false};
-    arena_init(&arena, ARENA_CHUNK, 0);
-    struct source_seat seat = {.transform = dest_seat_transform(testing->seat),
-        .parser = testing->parser,
-        .arena = &arena,
-        .loop = testing->seat->loop};
-    enum err e = dest_read(file, &arena, &text, &why);
-    if (e == OK) {
-        e = source_case_run(&seat, type, text, &result, &why);
-    }
-    if (e != OK) {
-        printf("FAIL %s: %s: %s\n", file, why.path, why.text);
-    } else if (!result.passed) {
-        printf("FAIL %s: %.*s\n     %.*s\n", file, SLICE_ARG(result.why), SLICE_ARG(result.text));
-    } else {
-        printf("ok   %s: %.*s\n", file, SLICE_ARG(result.why));
-    }
-    count(testing, e == OK && result.passed);
-    arena_fini(&arena);
-}
-
-static int is_case(const struct dirent *entry) {
-    size_t len = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0;
-}
-
-static void test_folder(struct testing *testing, const char *folder) {
-    char file[PATH_SIZE];
-    struct errinfo why = {.at = 0};
-    struct dirent **entries = NULL;
-    const struct destination_type *type = NULL;
-    enum err e = destination_load(folder, &type, &why);
-    if (e == OK && type->webhook == NULL) {
-        e = err_why(ERR_INVALID, &why, folder, "is a destination, no source: `sluice dest test`");
-    }
-    if (e == OK) {
-        e = destination_code_check(dest_seat_transform(testing->seat), type, &why);
-    }
-    if (e != OK) {
-        printf("FAIL %s: %s\n", why.path, why.text);
-        count(testing, false);
-        return;
-    }
-    snprintf(file, sizeof file, "%.4000s/cases", folder);
-    int found = scandir(file, &entries, is_case, alphasort);
-    for (int i = 0; i < found; i++) {
-        snprintf(file, sizeof file, "%.4000s/cases/%.255s", folder, entries[i]->d_name);
-        run_case(testing, type, file);
-        mem_free(entries[i]);
-    }
-    mem_free(entries);
-    if (found <= 0) {
-        printf("ok   %s: the definition is good; no cases\n", folder);
-        count(testing, true);
-    }
+    struct source_seat seat = {.transform = dest_seat_transform(&tests->seat),
+        .parser = tests->parser,
+        .arena = arena,
+        .loop = tests->seat.loop};
+    enum err e = source_case_run(&seat, type, text, &result, why);
+    *ret_verdict = (struct dest_verdict){result.passed, result.why, result.text};
+    return e;
 }
 
 static int test(const struct args *args, const struct conf *conf) {
-    struct dest_seat seat;
-    struct testing testing = {.seat = &seat, .parser = json_parser_new(DEST_DEPTH)};
-    if (args->positional_count == 1) {
-        json_parser_free(testing.parser);
-        fprintf(stderr, "sluice: source test DIR...: folders with a definition.json, a transform.js and cases/\n");
-        return EXIT_USAGE;
-    }
-    dest_seat_init(&seat, conf);
-    for (int i = 1; i < args->positional_count; i++) {
-        test_folder(&testing, args->positional[i]);
-    }
-    dest_seat_fini(&seat);
-    json_parser_free(testing.parser);
-    printf("%u passed, %u failed\n", testing.passed, testing.failed);
-    return testing.failed == 0 ? EXIT_OK : EXIT_NO;
+    static const struct dest_tester tester = {
+        "source test DIR...: folders with a definition.json, a transform.js and cases/", load_folder, run_case};
+    return dest_test(&tester, args, conf);
 }
 
 /* ---- run ---- */
@@ -254,19 +190,5 @@ int verb_source(const struct args *args) {
         fprintf(stderr, "sluice: source list, show, test or run; `sluice source -h` explains them\n");
         return EXIT_USAGE;
     }
-    struct conf conf;
-    struct errinfo why = {.at = 0};
-    enum err e = conf_load(&conf, args, &why);
-    if (e == OK) {
-        const char *folder = args->value[OPTION_FOLDER];
-        e = destination_load_folder(folder != NULL ? slice_cstr(folder) : conf.destination.folder, &why);
-    }
-    int code = EXIT_CONFIG;
-    if (e == OK) {
-        code = with_conf(args, &conf);
-    } else {
-        cli_print_error(&why);
-    }
-    conf_fini(&conf);
-    return code;
+    return dest_with_conf(args, with_conf);
 }

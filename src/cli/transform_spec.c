@@ -153,8 +153,7 @@ static struct slice answer_of(struct spec *spec, uint32_t exchange, struct slice
         }
     }
     json_write_end(&json);
-    struct slice kept = arena_dup(&spec->arena, buf_slice(&out));
-    buf_fini(&out);
+    struct slice kept = buf_keep(&out, &spec->arena);
     return kept;
 }
 
