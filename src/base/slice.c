@@ -20,6 +20,21 @@ bool slice_eq_secret(struct slice a, struct slice b) {
     return differs == 0;
 }
 
+size_t slice_ascii_len(struct slice s) {
+    const uint64_t high_bits = 0x8080808080808080u;
+    size_t i = 0;
+    for (uint64_t word = 0; i + sizeof word <= s.len; i += sizeof word) {
+        memcpy(&word, s.ptr + i, sizeof word);
+        if ((word & high_bits) != 0) {
+            break;
+        }
+    }
+    while (i < s.len && (unsigned char)s.ptr[i] < 0x80) {
+        i++;
+    }
+    return i;
+}
+
 bool slice_eq_nocase(struct slice a, struct slice b) {
     if (a.len != b.len) {
         return false;

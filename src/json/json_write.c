@@ -126,6 +126,44 @@ void json_write_raw(struct json_writer *w, struct slice json) {
     buf_append(w->out, json);
 }
 
+static const char hex[] = "0123456789abcdef";
+
+static void write_unit(struct buf *out, uint32_t unit) {
+    const char text[6] = {'\\', 'u', hex[unit >> 12], hex[unit >> 8 & 15], hex[unit >> 4 & 15], hex[unit & 15]};
+    buf_append(out, slice_of(text, sizeof(text)));
+}
+
+/* The character of the UTF-8 sequence at `at` as one escape, or as a pair of surrogates. */
+static void write_units(struct buf *out, const char *at, size_t len) {
+    static const unsigned char first_bits[] = {[2] = 0x1f, [3] = 0x0f, [4] = 0x07};
+    uint32_t point = (unsigned char)at[0] & first_bits[len];
+    for (size_t i = 1; i < len; i++) {
+        point = point << 6 | ((unsigned char)at[i] & 0x3f);
+    }
+    if (point < 0x10000) {
+        write_unit(out, point);
+        return;
+    }
+    write_unit(out, 0xd800 + ((point - 0x10000) >> 10));
+    write_unit(out, 0xdc00 + ((point - 0x10000) & 0x3ff));
+}
+
+void json_write_ascii(struct json_writer *w, struct slice json) {
+    const char *end = json.len > 0 ? json.ptr + json.len : json.ptr;
+    value_begin(w);
+    for (const char *at = json.ptr; at < end;) {
+        size_t plain = slice_ascii_len(slice_of(at, (size_t)(end - at)));
+        buf_append(w->out, slice_of(at, plain));
+        at += plain;
+        size_t len = at < end ? json_text_utf8(at, end) : 0;
+        ASSERT(at == end || len > 1); /* json_parse takes no other bytes */
+        if (at < end) {
+            write_units(w->out, at, len);
+        }
+        at += len;
+    }
+}
+
 void json_put_string(struct json_writer *w, const char *key, struct slice v) {
     json_write_key(w, slice_cstr(key));
     json_write_string(w, v);
@@ -172,7 +210,6 @@ void json_put_time(struct json_writer *w, const char *key, int64_t ms) {
 }
 
 static void write_escape(struct buf *out, unsigned char c) {
-    static const char hex[] = "0123456789abcdef";
     static const char letters[0x20] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
     char letter = c < 0x20 ? letters[c] : (char)c;
     if (letter != 0) {
@@ -180,8 +217,7 @@ static void write_escape(struct buf *out, unsigned char c) {
         buf_append(out, slice_of(text, sizeof(text)));
         return;
     }
-    char text[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-    buf_append(out, slice_of(text, sizeof(text)));
+    write_unit(out, c);
 }
 
 void json_escape(struct buf *out, struct slice s) {

@@ -27,6 +27,8 @@ void json_write_null(struct json_writer *w);
 void json_write_double(struct json_writer *w, double v); /* shortest text that reads back; non-finite -> null */
 /* A value that is JSON already (validated by json_parse). */
 void json_write_raw(struct json_writer *w, struct slice json);
+/* The same, its characters beyond ASCII as \u escapes: for readers that hold texts in 8 or in 16 bits a character. */
+void json_write_ascii(struct json_writer *w, struct slice json);
 /* key + value in one call */
 void json_put_string(struct json_writer *w, const char *key, struct slice v);
 void json_put_cstr(struct json_writer *w, const char *key, const char *v); /* NULL -> null */

@@ -187,6 +187,18 @@ static void a_number_that_json_has_not_becomes_null(void **state) {
     assert_double(-INFINITY, "null");
 }
 
+static void characters_beyond_ascii_become_escapes_of_the_same_characters(void **state) {
+    (void)state;
+    json_write_object(&w);
+    json_write_key(&w, SLICE("a"));
+    json_write_ascii(&w, SLICE("{\"\xc3\xa4 \\u00e4\":\"\xe2\x82\xac in word \xf0\x9f\x9a\x80\",\"b\":1}"));
+    json_write_key(&w, SLICE("c"));
+    json_write_ascii(&w, SLICE("\"\xf4\x8f\xbf\xbf\xef\xbf\xbf\""));
+    json_write_end(&w);
+    assert_out("{\"a\":{\"\\u00e4 \\u00e4\":\"\\u20ac in word \\ud83d\\ude80\",\"b\":1},"
+               "\"c\":\"\\udbff\\udfff\\uffff\"}");
+}
+
 static void a_full_buffer_is_seen_at_the_end(void **state) {
     (void)state;
     struct buf small;
@@ -211,6 +223,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(every_byte_string_reads_back_or_is_replaced, setup, teardown),
         cmocka_unit_test_setup_teardown(doubles_are_as_short_as_reads_back, setup, teardown),
         cmocka_unit_test_setup_teardown(a_number_that_json_has_not_becomes_null, setup, teardown),
+        cmocka_unit_test_setup_teardown(characters_beyond_ascii_become_escapes_of_the_same_characters, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_buffer_is_seen_at_the_end, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,13 +84,13 @@ void job_write_run(const struct job *job, struct buf *out) {
     json_write_array(&json);
     bool any = any_metadata(job);
     for (size_t i = 0; i < job->step_count && any; i++) {
-        json_write_raw(&json, or_else(call->inputs[job->step[i]].metadata, SLICE("{}")));
+        json_write_ascii(&json, or_else(call->inputs[job->step[i]].metadata, SLICE("{}")));
     }
     json_write_end(&json);
     json_write_key(&json, SLICE("events"));
     json_write_array(&json);
     for (size_t i = 0; i < job->step_count; i++) {
-        json_write_raw(&json, call->inputs[job->step[i]].message);
+        json_write_ascii(&json, call->inputs[job->step[i]].message);
     }
     json_write_end(&json);
     json_write_end(&json);
