@@ -10,7 +10,7 @@
 #include "transform/jsc.h"
 #include "json/json_write.h"
 
-enum { EVENTS = 1000, OPEN_CALLS = 4, NS_PER_MS = 1000000 };
+enum { EVENTS = 1000, OPEN_EVENTS = 400, NS_PER_MS = 1000000 };
 
 /* rename, delete what is personal, a computed field, a regular expression */
 static const char user_code[] = "function transformEvent(event) {\n"
@@ -126,7 +126,7 @@ struct pump {
     struct transform *transform;
     struct transform_version *version;
     const struct sheet *sheet;
-    struct lane lanes[OPEN_CALLS];
+    struct lane lanes[OPEN_EVENTS];
     uint64_t until_ns, done, cpu_us;
     unsigned next, open;
 };
@@ -164,7 +164,7 @@ static double pump_turn(struct pump *pump) {
     uint64_t began = now_ns();
     pump->until_ns = began + pump->sheet->run_ns;
     pump->done = pump->cpu_us = 0;
-    for (unsigned i = 0; i < OPEN_CALLS; i++) {
+    for (unsigned i = 0; i < OPEN_EVENTS / pump->sheet->batch; i++) {
         pump->lanes[i].pump = pump;
         send_batch(&pump->lanes[i]);
     }

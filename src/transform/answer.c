@@ -105,7 +105,23 @@ static enum err read_row(struct job *job, const struct json_doc *doc, uint32_t r
     }
 }
 
+/* The n-th is that of the step's n-th event. */
+static enum err read_outputs(struct job *job, const struct json_doc *doc, uint32_t outputs) {
+    size_t count = 0;
+    for (uint32_t at = json_first(doc, outputs); at != JSON_ABSENT; at = json_after(doc, outputs, at)) {
+        if (count == job->step_count || !json_is(doc, at, JSON_OBJECT)) {
+            return ERR_CORRUPT;
+        }
+        *job_add_result(job) = (struct transform_result){.input = job->step[count++], .output = json_raw(doc, at)};
+    }
+    return count == job->step_count ? OK : ERR_CORRUPT;
+}
+
 static enum err read_rows(struct job *job, const struct json_doc *doc, struct answer_again *again) {
+    uint32_t outputs = json_find(doc, 0, SLICE("outputs"));
+    if (json_is(doc, outputs, JSON_ARRAY)) {
+        return read_outputs(job, doc, outputs);
+    }
     uint32_t rows = json_find(doc, 0, SLICE("rows"));
     if (!json_is(doc, rows, JSON_ARRAY)) {
         return ERR_CORRUPT;
@@ -148,6 +164,12 @@ enum err answer_read(struct job *job, struct slice text, struct answer_again *re
     if (e != OK) {
         job->result_count = kept;
         return e;
+    }
+    if (json_is(&doc, json_find(&doc, 0, SLICE("single")), JSON_TRUE) && !job->single) {
+        atomic_store(&job->version->single, true);
+        job->result_count = kept;
+        *ret_again = (struct answer_again){.single = true};
+        return OK;
     }
     struct slice mode_text = json_string(&doc, mode, &job->arena);
     job->mode = mode_text.len > 0 ? mode_text : job->mode;

@@ -43,6 +43,32 @@ static void rows_are_mapped_to_the_inputs_of_the_step(void **state) {
     assert_int_equal(job.log_count, 1);
 }
 
+static void outputs_are_those_of_the_events_in_their_order(void **state) {
+    (void)state;
+    assert_int_equal(read_text(HEAD "\"outputs\":[{\"a\":1},{}],\"logs\":[\"l\"]}"), OK);
+    assert_int_equal(job.result_count, STEP);
+    assert_int_equal(job.results[0].input, 7);
+    assert_true(slice_eq(job.results[0].output, SLICE("{\"a\":1}")));
+    assert_int_equal(job.results[1].input, 8);
+    assert_int_equal(job.log_count, 1);
+    assert_int_equal(read_text(HEAD "\"outputs\":[{}],\"logs\":[]}"), ERR_CORRUPT);
+    assert_int_equal(read_text(HEAD "\"outputs\":[{},{},{}],\"logs\":[]}"), ERR_CORRUPT);
+    assert_int_equal(read_text(HEAD "\"outputs\":[{},1],\"logs\":[]}"), ERR_CORRUPT);
+    assert_int_equal(job.result_count, 0);
+}
+
+static void of_a_batch_that_saw_what_another_did_nothing_counts(void **state) {
+    (void)state;
+    const char *text =
+        "{\"mode\":\"transformEvent\",\"polluted\":true,\"fresh\":true,\"single\":true,\"rows\":[[0,0,{}]],\"logs\":[]}";
+    atomic_store(&version.single, false);
+    assert_int_equal(read_text(text), OK);
+    assert_true(again.single);
+    assert_int_equal(job.result_count, 0);
+    assert_true(atomic_load(&version.single));
+    assert_false(atomic_load(&version.polluter));
+}
+
 static void rows_to_run_again_are_kept_apart(void **state) {
     (void)state;
     assert_int_equal(read_text(HEAD "\"rows\":[[0,1,\"t\",\"cpu\"],[1,3,null]],\"logs\":[]}"), OK);
@@ -80,6 +106,8 @@ int main(void) {
     transform.parser = json_parser_new(DEPTH);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_mapped_to_the_inputs_of_the_step),
+        cmocka_unit_test(outputs_are_those_of_the_events_in_their_order),
+        cmocka_unit_test(of_a_batch_that_saw_what_another_did_nothing_counts),
         cmocka_unit_test(rows_to_run_again_are_kept_apart),
         cmocka_unit_test(a_batch_that_changed_the_language_runs_again_as_a_whole),
         cmocka_unit_test(what_no_worker_of_ours_would_say_is_refused),

@@ -69,8 +69,8 @@ enum err cage_enter(struct cage *ret_cage, struct errinfo *why) {
 
 static int allow_all(scmp_filter_ctx filter) {
     static const int calls[] = {/* the socket */
-        SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),
-        SCMP_SYS(poll), SCMP_SYS(ppoll),
+        SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(recvfrom), SCMP_SYS(write), SCMP_SYS(writev),
+        SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll),
         /* memory */
         SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(mremap), SCMP_SYS(brk),
         SCMP_SYS(mincore), SCMP_SYS(membarrier),

@@ -74,24 +74,34 @@ static void hand_end(struct hand *hand) {
     hand->socket = NULL;
     close(hand->process.socket);
     process_kill(&hand->process);
-    if (hand->ahead != NULL) { /* it has nothing to do with the end */
-        transform_enqueue(transform, hand->ahead, /* in_front: */ true);
-        hand->ahead = NULL;
+}
+
+/* What it was sent ahead goes back to where it was in the queue. */
+static void return_ahead(struct hand *hand, bool single) {
+    while (hand->ahead_count > 0) {
+        struct job *job = hand->ahead[--hand->ahead_count];
+        job->single = job->single || single;
+        transform_enqueue(hand->transform, job, /* in_front: */ true);
     }
 }
 
-/* Its step, if it has one, failed for that cause. */
+/* Its step, if it has one, failed for that cause. When others were with it, nobody knows yet by whose fault: each runs
+ * by itself then. */
 static void hand_fail(struct hand *hand, enum transform_cause cause) {
     struct transform *transform = hand->transform;
     struct job *job = hand->job;
     bool started = hand->state != HAND_STARTS;
+    bool together = hand->ahead_count > 0;
     hand->job = NULL;
     hand_end(hand);
+    return_ahead(hand, /* single: */ true);
     if (job != NULL) {
         LOG(WARN, "transform", "worker lost", "pid=%d version=%u cause=%s", (int)hand->process.pid, job->version->id,
             transform_cause_word(cause));
         if (job->check != NULL) {
             job_abandon(job, ERR_UNAVAILABLE, transform_cause_text(cause));
+        } else if (together) {
+            job_run_single(job);
         } else {
             job_step_failed(job, cause);
         }
@@ -142,6 +152,7 @@ void hand_send(struct hand *hand, const struct frame_head *head, struct slice te
     full.length = (uint32_t)text.len;
     buf_append(&hand->out, slice_of((const char *)&full, sizeof full));
     buf_append(&hand->out, text);
+    buf_append_byte(&hand->out, '\0');
     flush(hand);
 }
 
@@ -152,7 +163,7 @@ static void begin_run(struct hand *hand) {
 }
 
 void hand_reply(struct hand *hand, uint32_t question, struct slice json) {
-    struct frame_head head = {.kind = FRAME_REPLY, .id = hand->call_id, .version = question};
+    struct frame_head head = {.kind = FRAME_REPLY, .id = hand->job->call_id, .version = question};
     hand->expected++;
     if (hand->state == HAND_WAITS) {
         uint64_t waited = (clock_mono_ns() - hand->run_at_ns) / NS_PER_MS;
@@ -206,16 +217,21 @@ static void use_version(struct hand *hand, const struct transform_version *versi
 
 /* ---- steps ---- */
 
-static uint32_t send_run(struct hand *hand, const struct job *job) {
-    uint32_t id = ++hand->transform->last_call;
+static void send_run(struct hand *hand, struct job *job) {
     size_t at = hand->out.len;
-    struct frame_head head = {.kind = FRAME_RUN, .id = id, .version = job->version->id, .limit_ms = job->limit_ms};
+    job->call_id = ++hand->transform->last_call;
+    job->single = job->single || atomic_load(&job->version->single);
+    struct frame_head head = {.kind = FRAME_RUN,
+        .id = job->call_id,
+        .version = job->version->id,
+        .limit_ms = job->limit_ms,
+        .flags = job->single ? FRAME_SINGLE : 0};
     buf_append(&hand->out, slice_of((const char *)&head, sizeof head));
     job_write_run(job, &hand->out);
     head.length = (uint32_t)(hand->out.len - at - sizeof head);
     memcpy(hand->out.ptr + at, &head, sizeof head);
+    buf_append_byte(&hand->out, '\0');
     flush(hand);
-    return id;
 }
 
 /* From here on its time counts. */
@@ -237,13 +253,18 @@ static struct hand_version *find_version(struct hand *hand, uint32_t id) {
     return NULL;
 }
 
-/* A batch that is sent while another runs saves the worker the wait for it. Only of the same version, so that it waits
- * behind nobody else's code; not where code asks, since nobody knows how long that takes; and only when no other worker
- * could begin with it. */
+static bool may_have_company(const struct job *job) {
+    return job->call != NULL && !job->single && !job->alone && !atomic_load(&job->version->asks) &&
+        !atomic_load(&job->version->single);
+}
+
+/* A batch that is sent while another runs saves the worker the wait for it, and the worker judges and writes several at
+ * once. Only of the same version, so that it waits behind nobody else's code; not where code asks, since nobody knows
+ * how long that takes; and only when no other worker could begin with it. */
 static bool may_go_ahead(struct hand *hand, const struct job *job) {
     const struct job *running = hand->job;
-    if (hand->state != HAND_RUNS || hand->ahead != NULL || running->call == NULL || job->call == NULL ||
-        running->version != job->version || running->alone || job->alone || atomic_load(&job->version->asks)) {
+    if (hand->state != HAND_RUNS || hand->ahead_count == AHEAD_MAX || hand->ahead_events >= AHEAD_EVENTS ||
+        !may_have_company(running) || !may_have_company(job) || running->version != job->version) {
         return false;
     }
     const struct hand_version *version = find_version(hand, job->version->id);
@@ -257,21 +278,28 @@ static void assign(struct hand *hand, struct job *job) {
     }
     use_version(hand, job->version);
     if (job->call != NULL) {
-        hand->call_id = send_run(hand, job);
+        send_run(hand, job);
     }
 }
 
+static void go_ahead(struct hand *hand, struct job *job) {
+    hand->ahead[hand->ahead_count++] = job;
+    hand->ahead_events += job->step_count;
+    send_run(hand, job);
+    stat_add(&hand->transform->stat.ahead, 1);
+}
+
 static void go_on_with_ahead(struct hand *hand) {
-    take_job(hand, hand->ahead);
-    hand->call_id = hand->ahead_id;
-    hand->ahead = NULL;
+    struct job *job = hand->ahead[0];
+    memmove(hand->ahead, hand->ahead + 1, --hand->ahead_count * sizeof *hand->ahead);
+    hand->ahead_events -= job->step_count;
+    take_job(hand, job);
 }
 
 static void become_idle(struct hand *hand) {
     struct transform *transform = hand->transform;
     hand->state = HAND_IDLE;
     hand->job = NULL;
-    hand->call_id = 0;
     ask_drop_all(hand);
     loop_timer_set(&hand->idle, clock_ms() + transform->conf.idle_exit);
 }
@@ -343,9 +371,14 @@ static void on_ready(struct hand *hand, struct slice text) {
     crew_schedule(transform);
 }
 
-/* Memory that a batch has left behind, beyond what the engine's collector will give back soon. */
-static bool worn_out(const struct hand *hand) {
-    uint64_t most = hand->transform->conf.memory;
+/* Memory that a batch has left behind, beyond what the engine's collector will give back soon. Looked at now and then:
+ * it takes as long as a small batch. */
+static bool worn_out(struct hand *hand) {
+    uint64_t most = hand->transform->conf.memory, now = clock_mono_ns();
+    if (now - hand->looked_ns < (uint64_t)LOOK_MS * NS_PER_MS) {
+        return false;
+    }
+    hand->looked_ns = now;
     return process_memory(&hand->process) > most - most / MAX_RETIRE_DIVISOR;
 }
 
@@ -365,7 +398,8 @@ static void on_done(struct hand *hand, const struct frame_head *head, struct sli
     }
     if (worn_out(hand)) {
         hand_end(hand);
-    } else if (hand->ahead != NULL) {
+        return_ahead(hand, /* single: */ false);
+    } else if (hand->ahead_count > 0) {
         go_on_with_ahead(hand);
     }
     crew_schedule(transform); /* the worker goes on with the next batch while this one is read */
@@ -402,7 +436,7 @@ static void on_loaded(struct hand *hand, struct slice text) {
 /* False: it is nonsense. The hand may be gone afterwards. */
 static bool on_frame(struct hand *hand, const struct frame_head *head, struct slice text) {
     bool mine = hand->state == HAND_RUNS && hand->job != NULL;
-    bool of_call = mine && hand->job->call != NULL && head->id == hand->call_id;
+    bool of_call = mine && hand->job->call != NULL && head->id == hand->job->call_id;
     switch (head->kind) {
     case FRAME_READY:
         if (hand->state != HAND_STARTS) {
@@ -546,10 +580,8 @@ void crew_schedule(struct transform *transform) {
     for (struct hand *hand = transform->hands;
          hand != NULL && transform->queue != NULL && transform->hand_count >= transform->conf.workers;
          hand = hand->next) {
-        if (may_go_ahead(hand, transform->queue)) {
-            hand->ahead = transform_dequeue(transform);
-            hand->ahead_id = send_run(hand, hand->ahead);
-            stat_add(&transform->stat.ahead, 1);
+        while (transform->queue != NULL && may_go_ahead(hand, transform->queue)) {
+            go_ahead(hand, transform_dequeue(transform));
         }
     }
 }
@@ -563,6 +595,7 @@ void crew_dismiss(struct transform *transform) {
         struct job *job = hand->job;
         hand->job = NULL;
         hand_end(hand);
+        return_ahead(hand, /* single: */ false); /* closing: abandons it */
         if (job != NULL) {
             job_abandon(job, ERR_CLOSED, "the transformations are being stopped");
         }

@@ -107,8 +107,8 @@ static JSValueRef on_ask(JSContextRef context, JSObjectRef function, JSObjectRef
         (void)append_value(context, arguments[1], text); /* too large: what is there is no JSON, and is refused */
     }
     uint32_t question = ++engine->last_question;
-    engine->on_ask(
-        engine->ctx, question, slice_of(text->ptr, kind_len), slice_of(text->ptr + kind_len, text->len - kind_len));
+    engine->host.on_ask(engine->host.ctx, question, slice_of(text->ptr, kind_len),
+        slice_of(text->ptr + kind_len, text->len - kind_len));
     return jsc.JSValueMakeNumber(context, question);
 }
 
@@ -251,8 +251,10 @@ static bool version_open(struct engine *engine, struct engine_version *version, 
     must(context, done, exception);
     keep(context, &version->run, runtime, "run");
     keep(context, &version->reply, runtime, "reply");
+    keep(context, &version->hold, runtime, "hold");
+    keep(context, &version->settle, runtime, "settle");
     keep(context, &version->take, runtime, "take");
-    keep(context, &version->give_up, runtime, "stopped");
+    keep(context, &version->stopped, runtime, "stopped");
     return true;
 }
 
@@ -352,20 +354,21 @@ void engine_load(struct engine *engine, uint32_t id, struct slice text, struct b
 /* ---- running ---- */
 
 /* An answer for a batch of which nothing is known but why. */
-static void write_failure(struct slice text, const char *kind, struct buf *out) {
+static void write_failure(struct slice text, bool single, struct buf *out) {
     struct json_writer json;
     json_writer_init(&json, out);
     json_write_object(&json);
     json_put_cstr(&json, "mode", "");
     json_put_bool(&json, "polluted", false);
     json_put_bool(&json, "fresh", true);
+    json_put_bool(&json, "single", single);
     json_write_key(&json, SLICE("rows"));
     json_write_array(&json);
     json_write_array(&json);
     json_write_i64(&json, -1);
     json_write_i64(&json, 1);
     json_write_string(&json, text);
-    json_write_string(&json, slice_cstr(kind));
+    json_write_string(&json, SLICE("engine"));
     json_write_end(&json);
     json_write_end(&json);
     json_write_key(&json, SLICE("logs"));
@@ -381,15 +384,13 @@ static bool wants_fresh(struct slice answer) {
     return memmem(head.ptr, head.len, "\"fresh\":true", strlen("\"fresh\":true")) != NULL;
 }
 
-static void fail(struct engine_version *version, JSValueRef exception, struct buf *out, size_t start) {
+static void write_exception(struct engine_version *version, JSValueRef exception, struct buf *out) {
     struct buf text;
     buf_init(&text, 0);
-    out->len = start;
-    out->failed = OK;
     if (exception == NULL || !append_value(version->context, exception, &text)) {
         buf_append(&text, SLICE("Error: the batch gave no answer"));
     }
-    write_failure(buf_slice(&text), "engine", out);
+    write_failure(buf_slice(&text), version->held > 0, out);
     buf_fini(&text);
 }
 
@@ -398,43 +399,83 @@ static JSValueRef call_bare(struct engine_version *version, JSObjectRef function
     return jsc.JSObjectCallAsFunction(version->context, function, NULL, 0, NULL, exception);
 }
 
-/* After a call into the runtime has returned and its microtasks have run. The limit may have struck in it, or strikes
- * while the results are written, which may call user code too. */
-static enum engine_state collect(struct engine *engine, JSValueRef exception, struct buf *out) {
+static bool call_says(struct engine_version *version, JSObjectRef function, JSValueRef *exception) {
+    JSValueRef value = call_bare(version, function, exception);
+    return *exception == NULL && value != NULL && jsc.JSValueToBoolean(version->context, value);
+}
+
+/* The oldest batch's text. The limit may strike while its results are written, which may call user code too. */
+static bool take_text(struct engine *engine, struct buf *out, JSValueRef *exception) {
     struct engine_version *version = engine->running;
-    size_t start = out->len;
-    JSValueRef taken = NULL;
-    if (exception == NULL && !engine->stopped) {
-        taken = call_bare(version, version->take, &exception);
+    engine->stopped = false;
+    JSValueRef text = call_bare(version, version->take, exception);
+    if (engine->stopped) {
+        (void)call_bare(version, version->stopped, exception); /* gives nothing back */
+        text = *exception == NULL ? call_bare(version, version->take, exception) : NULL;
     }
-    bool stopped = engine->stopped;
-    if (stopped) {
-        taken = call_bare(version, version->give_up, &exception);
+    return *exception == NULL && append_value(version->context, text, out);
+}
+
+/* The texts of what was held and of the batch that has ended. */
+static void take_texts(struct engine *engine, JSValueRef exception, struct engine_answers *out) {
+    struct engine_version *version = engine->running;
+    bool fresh = engine->stopped, lost = exception != NULL;
+    for (size_t i = 0; i <= version->held; i++) {
+        size_t start = out->text.len;
+        lost = lost || !take_text(engine, &out->text, &exception);
+        if (lost) { /* nobody knows in which state it is */
+            out->text.len = start;
+            out->text.failed = OK;
+            write_exception(version, exception, &out->text);
+        }
+        out->ends[out->count++] = out->text.len;
+        fresh = fresh || lost || wants_fresh(slice_of(out->text.ptr + start, out->text.len - start));
     }
-    if (exception != NULL || !append_value(version->context, taken, out)) {
-        fail(version, exception, out, start);
-        stopped = true; /* nobody knows in which state it is */
-    } else if (out->len == start) {
-        return ENGINE_WAITS;
-    }
+    version->held = 0;
     engine->running = NULL;
-    if (stopped || wants_fresh(slice_of(out->ptr + start, out->len - start))) {
+    if (fresh) {
         version_close(version);
     }
+}
+
+/* After a call into the runtime has returned and its microtasks have run. The limit may have struck in it. */
+static enum engine_state collect(struct engine *engine, JSValueRef exception, struct engine_answers *out) {
+    struct engine_version *version = engine->running;
+    bool runs = exception == NULL && !engine->stopped;
+    if (runs && version->held < ENGINE_HELD_MAX && engine->host.may_hold(engine->host.ctx) &&
+        call_says(version, version->hold, &exception)) {
+        version->held++;
+        engine->running = NULL;
+        return ENGINE_HELD;
+    }
+    if (runs && !call_says(version, version->settle, &exception) && exception == NULL) {
+        return ENGINE_WAITS;
+    }
+    if (engine->stopped) {
+        (void)call_bare(version, version->stopped, &exception); /* gives nothing back */
+    }
+    take_texts(engine, exception, out);
+    return ENGINE_DONE;
+}
+
+static enum engine_state fail_run(const char *text, struct engine_answers *out) {
+    write_failure(slice_cstr(text), false, &out->text);
+    out->ends[out->count++] = out->text.len;
     return ENGINE_DONE;
 }
 
 enum engine_state engine_run(
-    struct engine *engine, uint32_t version_id, uint32_t limit_ms, struct slice text, struct buf *out) {
+    struct engine *engine, uint32_t version_id, uint32_t limit_ms, struct slice text, struct engine_answers *out) {
     struct engine_version *version = find(engine, version_id);
     if (version == NULL || version->module_count == 0) {
-        write_failure(SLICE("Error: the version is not loaded"), "engine", out);
-        return ENGINE_DONE;
+        return fail_run("Error: the version is not loaded", out);
     }
-    if (version->context == NULL && !version_open(engine, version, out)) {
-        buf_reset(out);
-        write_failure(SLICE("Error: the version does not compile"), "engine", out);
-        return ENGINE_DONE;
+    struct buf refusal;
+    buf_init(&refusal, 0);
+    bool open = version->context != NULL || version_open(engine, version, &refusal);
+    buf_fini(&refusal);
+    if (!open) {
+        return fail_run("Error: the version does not compile", out);
     }
     JSValueRef exception = NULL;
     engine->running = version;
@@ -444,7 +485,8 @@ enum engine_state engine_run(
     return collect(engine, exception, out);
 }
 
-enum engine_state engine_reply(struct engine *engine, uint32_t question, struct slice text, struct buf *out) {
+enum engine_state engine_reply(
+    struct engine *engine, uint32_t question, struct slice text, struct engine_answers *out) {
     struct engine_version *version = engine->running;
     if (version == NULL) {
         return ENGINE_WAITS; /* the batch ended without it */
@@ -486,15 +528,14 @@ static void open_compiler(struct engine *engine) {
     buf_fini(&unused);
 }
 
-enum err engine_open(engine_on_ask ask, void *ctx, struct engine **ret_engine, struct errinfo *why) {
+enum err engine_open(const struct engine_host *host, struct engine **ret_engine, struct errinfo *why) {
     enum err e = jsc_open(why);
     if (e != OK) {
         return e;
     }
     ASSERT(the_engine == NULL);
     struct engine *engine = mem_alloc(sizeof *engine);
-    engine->on_ask = ask;
-    engine->ctx = ctx;
+    engine->host = *host;
     engine->parser = json_parser_new(COMPILED_DEPTH);
     buf_init(&engine->ask_text, 0);
     the_engine = engine;

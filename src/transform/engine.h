@@ -10,11 +10,16 @@
 
 struct engine;
 
-/* Called while code runs: it asks something of the server. `text` lives during the call. */
-typedef void (*engine_on_ask)(void *ctx, uint32_t question, struct slice kind, struct slice parameters);
+struct engine_host {
+    /* Called while code runs: it asks something of the server. The texts live during the call. */
+    void (*on_ask)(void *ctx, uint32_t question, struct slice kind, struct slice parameters);
+    /* A batch has run: may its answer be put off until the next has? That must be of the same version. */
+    bool (*may_hold)(void *ctx);
+    void *ctx;
+};
 
 /* Finds JavaScriptCore, starts it and the compiler's context, so that nothing has to be opened later. */
-MUST enum err engine_open(engine_on_ask on_ask, void *ctx, struct engine **ret_engine, struct errinfo *why);
+MUST enum err engine_open(const struct engine_host *host, struct engine **ret_engine, struct errinfo *why);
 void engine_close(struct engine *engine); /* takes NULL */
 
 /* Compiles; `out` gets the LOADED text, refusals included. What was loaded under `id` before is dropped. */
@@ -25,12 +30,22 @@ void engine_drop(struct engine *engine, uint32_t id);
  * a text in the URL namespace); appended to `out`. False: there is no such algorithm. */
 bool engine_digest(struct slice algorithm, struct slice text, struct slice key, struct buf *out);
 
-enum engine_state { ENGINE_DONE, ENGINE_WAITS };
+enum { ENGINE_HELD_MAX = 15 };
 
-/* Runs a batch, or goes on with it after an answer. ENGINE_DONE: `out` has the DONE text. ENGINE_WAITS: it waits for
- * an answer to a question. */
+/* DONE texts, one behind the other. */
+struct engine_answers {
+    struct buf text;
+    size_t ends[ENGINE_HELD_MAX + 1];
+    size_t count;
+};
+
+enum engine_state { ENGINE_DONE, ENGINE_WAITS, ENGINE_HELD };
+
+/* Runs a batch, or goes on with it after an answer. ENGINE_DONE: `out` has the DONE texts of the batches that were held
+ * and of this one, in their order. ENGINE_WAITS: it waits for an answer to a question. ENGINE_HELD: its text comes with
+ * that of the next batch, since may_hold said so. */
 enum engine_state engine_run(
-    struct engine *engine, uint32_t version, uint32_t limit_ms, struct slice text, struct buf *out);
-enum engine_state engine_reply(struct engine *engine, uint32_t question, struct slice text, struct buf *out);
+    struct engine *engine, uint32_t version, uint32_t limit_ms, struct slice text, struct engine_answers *out);
+enum engine_state engine_reply(struct engine *engine, uint32_t question, struct slice text, struct engine_answers *out);
 
 #endif

@@ -19,14 +19,14 @@ struct engine_version {
     struct arena arena;
     struct engine_module *modules; /* the libraries, then the transformation */
     size_t module_count;
-    JSContextGroupRef group;               /* NULL: made at the next run */
-    JSGlobalContextRef context;            /* with the group */
-    JSObjectRef run, reply, take, give_up; /* functions of runtime.js in the context */
+    JSContextGroupRef group;                             /* NULL: made at the next run */
+    JSGlobalContextRef context;                          /* with the group */
+    JSObjectRef run, reply, hold, settle, take, stopped; /* functions of runtime.js in the context */
+    size_t held;                                         /* batches that have run, whose results are not taken */
 };
 
 struct engine {
-    engine_on_ask on_ask;
-    void *ctx;
+    struct engine_host host;
     JSContextGroupRef compiler_group;
     JSGlobalContextRef compiler;
     JSObjectRef compile;

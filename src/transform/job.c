@@ -211,6 +211,11 @@ void job_step_failed(struct job *job, enum transform_cause cause) {
     go_on(job);
 }
 
+void job_run_single(struct job *job) {
+    job->single = true;
+    transform_enqueue(job->transform, job, /* in_front: */ true);
+}
+
 void job_step_done(struct job *job, struct slice text, uint64_t cpu_us) {
     struct answer_again again = {.count = 0};
     job->cpu_us += cpu_us;
@@ -221,6 +226,10 @@ void job_step_done(struct job *job, struct slice text, uint64_t cpu_us) {
     if (answer_read(job, text, &again) != OK) {
         stat_add(&job->transform->stat.died, 1);
         job_step_failed(job, TRANSFORM_CAUSE_ENGINE);
+        return;
+    }
+    if (again.single) {
+        job_run_single(job);
         return;
     }
     if (again.count > 0) {

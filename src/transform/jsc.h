@@ -38,6 +38,7 @@ void JSContextGroupSetExecutionTimeLimit(
     J(JSValueMakeString) \
     J(JSValueMakeUndefined) \
     J(JSValueProtect) \
+    J(JSValueToBoolean) \
     J(JSValueToNumber) \
     J(JSValueToStringCopy)
 

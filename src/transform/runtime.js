@@ -38,6 +38,11 @@
         'destinationDefinitionId', 'transformationId', 'transformationVersionId'];
 
     let call = null; // the batch being worked on
+    let ended = null; // batches whose results are not taken yet, oldest first, linked by `next`; the last of them
+    let endedLast = null;
+    let several = false; // that are judged together
+    let verdict = null; // of the guard, on all of them
+    let taking = false;
     const modules = [];
     let symbols = false; // the code may make some
     let ours = null; // the entry of a destination's modules, which are instantiated once
@@ -101,8 +106,8 @@
 
     // ---- results: a list of rows in the order in which they end; kinds: 0 output, 1 error, 2 dropped, 3 run it again ----
 
-    // A list of links, not an array: writing to an array's index can be caught by a setter on its prototype.
-    function row(input, kind, value, cause) {
+    // A list of links, not an array: writing to an array's new index can be caught by a setter on its prototype.
+    function append(input, kind, value, cause) {
         const link = { input, kind, value, cause, next: null };
         if (call.last === null) {
             call.first = link;
@@ -110,6 +115,23 @@
             call.last.next = link;
         }
         call.last = link;
+    }
+
+    // As long as each event gives one output, in their order, it takes the event's place and there are no rows:
+    // `call.plain` such events. From the first that ends otherwise on all have rows.
+    function useRows() {
+        const { plain } = call;
+        call.plain = -1;
+        for (let i = 0; i < plain; i++) {
+            append(i, 0, call.events[i], null);
+        }
+    }
+
+    function row(input, kind, value, cause) {
+        if (call.plain >= 0) {
+            useRows();
+        }
+        append(input, kind, value, cause);
     }
 
     function fail(input, text, cause) {
@@ -140,7 +162,12 @@
 
     // An event that came out. What it holds is looked at when it is written.
     function output(input, value) {
-        row(input, 0, value, null);
+        if (call.plain === input && call.mode === 'transformEvent') {
+            call.events[input] = value;
+            call.plain += 1;
+        } else {
+            row(input, 0, value, null);
+        }
     }
 
     function errorText(input, text, cause) {
@@ -188,33 +215,43 @@
         configurable: true,
     });
 
-    // All rows at once; null: one by one, because one cannot be written or all of them are long. An event that is nested
-    // too deeply for the server is told from the others there.
-    function rowsAtOnce() {
+    const isPlain = () => call.plain === call.events.length;
+
+    function listOf() {
         const list = [];
-        odd = symbols;
         for (let link = call.first, i = 0; link !== null; link = link.next, i += 1) {
             list[i] = link.kind === 1 ? [link.input, 1, link.value, link.cause] : [link.input, link.kind, link.value];
         }
+        return list;
+    }
+
+    // All rows, or the outputs in their place; null: one by one, because one cannot be written or all of them are long.
+    // An event that is nested too deeply for the server is told from the others there.
+    function rowsAtOnce() {
+        odd = symbols;
         try {
-            const text = stringify(list);
+            const text = stringify(isPlain() ? call.events : listOf());
             return text.length <= call.limit && !odd ? text : null;
         } catch (_) {
             return null;
         }
     }
 
+    // `"rows":[...]`, or `"outputs":[...]`: the n-th is that of the n-th event.
     function rowsText(trusted) {
         // alone, a row that the server would not take is told from the others at once
         const whole = trusted && call.events.length > 1 ? rowsAtOnce() : null;
         if (whole !== null) {
-            return whole;
+            return `"${isPlain() ? 'outputs' : 'rows'}":${whole}`;
+        }
+        if (call.plain >= 0) {
+            useRows();
         }
         let text = '';
         for (let link = call.first; link !== null; link = link.next) {
             text += `${text === '' ? '' : ','}${linkText(link)}`;
         }
-        return `[${text}]`;
+        return `"rows":[${text}]`;
     }
 
     function outputs(input, list) {
@@ -278,6 +315,14 @@
     function ask(kind, parameters, onAnswer) {
         return new PromiseOf((resolve, reject) => {
             const current = call;
+            if (current.writing) {
+                return; // nobody would wait for the answer
+            }
+            if (ended !== null) { // who knows what a batch before it has left behind: it asks when it runs by itself
+                current.pending += 1;
+                current.single = true;
+                return;
+            }
             const id = host.ask(kind, stringify(parameters));
             current.asked += 1;
             apply(mapSet, current.asks, [id, (text) => {
@@ -628,18 +673,69 @@
         for (let i = 0; i < count; i++) {
             text += `${i === 0 ? '' : ','}[${i},3,null]`;
         }
-        return `[${text}]`;
+        return `"rows":[${text}]`;
     }
 
-    function answer() {
-        const { mode, logText } = call;
-        call.writing = true;
+    function end() {
+        call.writing = false;
+        if (ended === null) {
+            ended = call;
+        } else {
+            endedLast.next = call;
+        }
+        endedLast = call;
+        call = null;
+    }
+
+    // What the batches that have ended, and the one that ends, did to what they all saw.
+    function judge() {
+        several = ended !== null;
         const polluted = kind !== 'destination' && !pristine(); // the program's own code has no tenants
-        const fresh = polluted || ownKeys(world).length !== globalKeys.length;
+        verdict = { polluted, fresh: polluted || ownKeys(world).length !== globalKeys.length };
+    }
+
+    function head({ mode }, { polluted, fresh }, single) {
+        return `{"mode":"${mode}","polluted":${polluted},"fresh":${fresh},"single":${single},`;
+    }
+
+    // Of several batches that ran one after the other none counts when one has changed what the next ones saw.
+    function answer() {
+        const { polluted, fresh } = verdict;
+        const single = call.single || (several && fresh);
+        if (call.text !== '' && !single) {
+            return call.text;
+        }
+        call.writing = true;
         // then every event is run again by itself
-        const useless = polluted && mode === 'transformEvent' && call.events.length > 1;
-        const rows = useless ? '[]' : rowsText(!polluted);
-        return `{"mode":"${mode}","polluted":${polluted},"fresh":${fresh},"rows":${rows},"logs":[${logText}]}`;
+        const useless = single || (polluted && call.mode === 'transformEvent' && call.events.length > 1);
+        const rows = useless ? '"rows":[]' : rowsText(!polluted);
+        return `${head(call, verdict, single)}${rows},"logs":[${useless ? '' : call.logText}]}`;
+    }
+
+    const stoppedVerdict = { polluted: false, fresh: true };
+
+    // What is done, who was running; who never settled is run again by itself. Struck while the results were written,
+    // nobody knows by whose: all are run again.
+    function stoppedText() {
+        const { current, events, mode, waiting, writing, logText } = call;
+        const late = 'Error: Script execution timed out.';
+        let rows;
+        if (mode === 'destination' && events.length > 1) {
+            rows = againText(events.length);
+        } else if (mode !== 'transformEvent' || events.length === 1) {
+            rows = `"rows":[${errorText(ALL, late, 'cpu')}]`;
+        } else {
+            if (current >= 0) {
+                fail(current, late, 'cpu');
+            }
+            for (let i = 0; i < events.length && !writing; i++) {
+                if ((current >= 0 && i > current) || waiting[i] === true) {
+                    row(i, 3, null, null);
+                }
+            }
+            rows = writing ? againText(events.length) : rowsText(false);
+        }
+        return `${head(call, stoppedVerdict, false)}${rows},"logs":[${logText}]}`;
     }
 
     return {
@@ -663,11 +759,12 @@
         },
 
         // text: {limit, logs, credentials, common, meta: [...], events: [...]}. The rest of the work happens in
-        // microtasks, which run before the worker's call of this function ends; then it calls `take`.
+        // microtasks, which run before the worker's call of this function ends; then it calls `hold` or `settle`.
         run(text) {
             const input = parse(text);
+            taking = false;
             call = { ...input, first: null, last: null, logText: '', writing: false, current: ALL, pending: 0, asked: 0, asks: new MapOf(), ids: null,
-                waiting: [], messageIds: [], mode: '' };
+                waiting: [], messageIds: [], mode: '', single: false, text: '', plain: 0, next: null };
             for (let i = 0; i < call.events.length; i++) {
                 call.messageIds[i] = call.events[i].messageId;
             }
@@ -696,10 +793,21 @@
             }
         },
 
-        // the answer's text when all is settled, '' while something is asked of the server
-        take() {
+        // Puts the batch off until the next ones of the same version have run: the guard looks once at what they all
+        // did. False: something of it is not settled.
+        hold() {
+            if (call.pending > 0) {
+                return false;
+            }
+            end();
+            return true;
+        },
+
+        // Ends the batch; then there is a text to take of it and of each that was held. False: something is asked of
+        // the server.
+        settle() {
             if (call.pending > 0 && call.asked > 0) {
-                return '';
+                return false;
             }
             // nothing is left that could settle them
             for (let i = 0; i < call.waiting.length; i++) {
@@ -707,36 +815,37 @@
                     fail(call.mode === 'transformEvent' ? i : ALL, 'Error: Error: Timed out', 'pending');
                 }
             }
-            const text = answer();
+            call.writing = true;
+            judge();
+            end();
+            return true;
+        },
+
+        // The oldest batch's text.
+        take() {
+            let text;
+            taking = true;
+            if (call === null) {
+                call = ended;
+                ended = call.next;
+                text = answer();
+            } else { // the CPU limit struck while it was written
+                ({ text } = call);
+            }
             call = null;
             return text;
         },
 
-        // After the CPU limit struck: what is done, who was running; who never settled is run again by itself. Struck
-        // while the results were written, nobody knows by whose: all are run again.
+        // After the CPU limit struck: then there are texts to take, as after `settle`.
         stopped() {
-            const { current, events, mode, waiting, writing, logText } = call;
-            const late = 'Error: Script execution timed out.';
-            const several = mode === 'transformEvent' && events.length > 1;
-            let rows;
-            if (mode === 'destination' && events.length > 1) {
-                rows = againText(events.length);
-            } else if (!several) {
-                rows = `[${errorText(ALL, late, 'cpu')}]`;
-            } else {
-                if (current >= 0) {
-                    fail(current, late, 'cpu');
-                }
-                for (let i = 0; i < events.length && !writing; i++) {
-                    if ((current >= 0 && i > current) || waiting[i] === true) {
-                        row(i, 3, null, null);
-                    }
-                }
-                rows = writing ? againText(events.length) : rowsText(false);
+            call.text = stoppedText();
+            if (!taking) {
+                judge();
+                end();
+            } else { // in `take`: the batches behind it shall not run in what it has left
+                verdict = stoppedVerdict;
+                several = true;
             }
-            const text = `{"mode":"${mode}","polluted":false,"fresh":true,"rows":${rows},"logs":[${logText}]}`;
-            call = null;
-            return text;
         },
     };
 });

@@ -32,6 +32,7 @@ struct transform_version {
     struct buf load;       /* text of the LOAD frame */
     _Atomic bool compiles; /* a check found so */
     _Atomic bool asks;     /* it has called fetch or geolocation */
+    _Atomic bool single;   /* its batches do not run together: one has changed what the next ones saw */
     _Atomic bool polluter; /* it changes built-ins while events run: each event gets a context of its own */
 };
 
@@ -58,8 +59,10 @@ struct job {
     struct check *check;
     struct arena arena;
     uint64_t started_ns;
-    bool alone;     /* the second run, event by event */
-    uint32_t *todo; /* of that run: inputs left */
+    bool single;      /* no other batch runs together with it */
+    uint32_t call_id; /* of the step */
+    bool alone;       /* the second run, event by event */
+    uint32_t *todo;   /* of that run: inputs left */
     size_t todo_at, todo_count;
     uint32_t *step; /* inputs of the step that runs */
     size_t step_count;
@@ -82,6 +85,8 @@ void job_write_run(const struct job *job, struct buf *out);
 /* What became of the step. Each ends the job or puts it back in front of the queue. */
 void job_step_done(struct job *job, struct slice text, uint64_t cpu_us);
 void job_step_failed(struct job *job, enum transform_cause cause);
+/* Nothing became of it, perhaps by the fault of a batch that ran together with it. */
+void job_run_single(struct job *job);
 void job_loaded(struct job *job, struct slice text); /* LOADED; of a check: its end */
 /* Without a result: ERR_CLOSED, ERR_UNAVAILABLE. */
 void job_abandon(struct job *job, enum err err, const char *text);
@@ -93,6 +98,7 @@ void job_abandon(struct job *job, enum err err, const char *text);
 struct answer_again {
     uint32_t *inputs;
     size_t count;
+    bool single; /* the whole step, without company */
 };
 MUST enum err answer_read(struct job *job, struct slice text, struct answer_again *ret_again);
 struct transform_result *job_add_result(struct job *job);
@@ -107,6 +113,11 @@ struct hand_version {
     uint64_t used;
 };
 
+enum {
+    AHEAD_MAX = 15,
+    AHEAD_EVENTS = 200, /* as many, and a batch more */
+};
+
 /* A worker process as the server sees it. */
 struct hand {
     struct hand *next;
@@ -119,13 +130,13 @@ struct hand {
     struct buf in, out;
     size_t out_at;
     struct job *job;
-    uint32_t call_id;  /* of the step */
-    struct job *ahead; /* NULL, or what is sent already and runs next: of the same version */
-    uint32_t ahead_id;
+    struct job *ahead[AHEAD_MAX]; /* sent already: of the same version as `job`, runs next or together with it */
+    size_t ahead_count, ahead_events;
     unsigned expected;  /* RUN and REPLY frames not yet answered by WAIT or DONE */
     uint64_t cpu_at_ms; /* the process's CPU time when the step began */
     uint64_t run_at_ns; /* when it began to run, or to wait */
     uint64_t ran_ms;    /* real time of the step before that */
+    uint64_t looked_ns; /* when its memory was looked at between two steps */
     struct hand_version *versions;
     size_t version_count;
     struct ask *asks;

@@ -228,6 +228,122 @@ static void a_batch_sent_ahead_waits_while_the_one_before_it_asks(void **state) 
     end(&fixture);
 }
 
+enum { TOGETHER = 4 };
+
+/* Batches of the first 1, 2, 3 and 1 events, sent at once to a worker that has run one before. */
+static void run_together(struct fixture *fixture, struct transform_version *version, struct ending *endings) {
+    unsigned left = TOGETHER;
+    (void)run(fixture, version, 1); /* proves it */
+    for (size_t i = 0; i < TOGETHER; i++) {
+        submit(fixture, version, i % EVENTS + 1, &endings[i]);
+        endings[i].left = &left;
+    }
+    loop_run(fixture->loop);
+    for (size_t i = 0; i < TOGETHER; i++) {
+        assert_int_equal(endings[i].err, OK);
+    }
+}
+
+/* Takes a while, so that the next batches are there when it ends. */
+#define WORK "let sum = 0; for (let i = 0; i < 5e5; i++) sum += i % 7; "
+
+static void batches_that_run_together_get_each_their_own_outcomes(void **state) {
+    (void)state;
+    struct fixture fixture;
+    static struct ending endings[TOGETHER];
+    begin(&fixture, testing_workers());
+    struct transform_version *version = version_of(&fixture,
+        "let seen = 0; export function transformEvent(e) { " WORK
+        "if (e.n === 1) throw new Error('one'); return e.n === 2 ? [e, e] : { seen: ++seen }; }");
+    run_together(&fixture, version, endings);
+    assert_true(stat_get(&fixture.transform->stat.ahead) > 1);
+    for (size_t i = 0; i < TOGETHER; i++) {
+        size_t count = i % EVENTS + 1;
+        assert_string_equal(endings[i].outputs,
+            count < EVENTS ? "{\"seen\":1};"
+                           : "{\"seen\":1};{\"messageId\":\"m2\",\"n\":2};{\"messageId\":\"m2\",\"n\":2};");
+        assert_int_equal(strstr(endings[i].errors, "Error: one") != NULL, count > 1);
+    }
+    transform_version_release(version);
+    end(&fixture);
+}
+
+static void what_a_batch_does_to_the_language_or_to_globals_no_other_sees(void **state) {
+    (void)state;
+    static const char *const codes[] = {
+        "export function transformEvent(e) { " WORK "const seen = [].odd; Array.prototype.odd = 1;"
+        " return { seen: seen === undefined ? 0 : 1 }; }",
+        "export function transformBatch(es) { " WORK "const seen = globalThis.odd; globalThis.odd = 1;"
+        " return es.map(() => ({ seen: seen === undefined ? 0 : 1 })); }",
+        "export async function transformEvent(e) { " WORK "await null; const seen = [].odd; Array.prototype.odd = 1;"
+        " return { seen: seen === undefined ? 0 : 1 }; }",
+    };
+    for (size_t k = 0; k < COUNT_OF(codes); k++) {
+        struct fixture fixture;
+        static struct ending endings[TOGETHER];
+        begin(&fixture, testing_workers());
+        fixture.transform->conf.cpu_time = 2000; /* a context for each event */
+        struct transform_version *version = version_of(&fixture, codes[k]);
+        run_together(&fixture, version, endings);
+        for (size_t i = 0; i < TOGETHER; i++) {
+            static const char *const outputs[] = {
+                "{\"seen\":0};", "{\"seen\":0};{\"seen\":0};", "{\"seen\":0};{\"seen\":0};{\"seen\":0};"};
+            assert_string_equal(endings[i].outputs, outputs[i % EVENTS]);
+        }
+        transform_version_release(version);
+        end(&fixture);
+    }
+}
+
+static void of_batches_that_run_together_the_endless_one_fails_alone(void **state) {
+    (void)state;
+    static const char *const codes[] = {
+        "export function transformEvent(e) { " WORK "while (e.n === 2); return { n: e.n }; }",
+        "export function transformEvent(e) { " WORK "const f = () => Promise.resolve().then(f);"
+        " return e.n === 2 ? f() : { n: e.n }; }",
+        "export function transformEvent(e) { " WORK
+        "return e.n === 2 ? { n: 7, toJSON() { for (;;); } } : { n: e.n }; }",
+    };
+    for (size_t k = 0; k < COUNT_OF(codes); k++) {
+        struct fixture fixture;
+        static struct ending endings[TOGETHER];
+        begin(&fixture, testing_workers());
+        struct transform_version *version = version_of(&fixture, codes[k]);
+        run_together(&fixture, version, endings);
+        for (size_t i = 0; i < TOGETHER; i++) {
+            assert_string_equal(endings[i].outputs, i % EVENTS == 0 ? "{\"n\":0};" : "{\"n\":0};{\"n\":1};");
+            assert_int_equal(endings[i].fates[i % EVENTS], i % EVENTS == 2 ? TRANSFORM_FAILED : TRANSFORM_OUTPUT);
+        }
+        transform_version_release(version);
+        end(&fixture);
+    }
+}
+
+static void count_and_answer(void *ctx, struct transform_ask *ask) {
+    ++*(unsigned *)ctx;
+    answer_later(NULL, ask);
+}
+
+static void what_a_batch_asks_in_company_is_asked_once(void **state) {
+    (void)state;
+    struct fixture fixture;
+    static struct ending endings[TOGETHER];
+    unsigned asked = 0;
+    struct transform_deps deps = *testing_workers();
+    deps.on_ask = count_and_answer;
+    deps.ctx = &asked;
+    begin(&fixture, &deps);
+    struct transform_version *version = version_of(&fixture,
+        "export async function transformEvent(e) { " WORK
+        "return e.n === 2 ? { f: await fetch('http://x/') } : { n: e.n }; }");
+    run_together(&fixture, version, endings);
+    assert_int_equal(asked, 1);
+    assert_string_equal(endings[2].outputs, "{\"n\":0};{\"n\":1};{\"f\":[5]};");
+    assert_string_equal(endings[1].outputs, "{\"n\":0};{\"n\":1};");
+    transform_version_release(version);
+    end(&fixture);
+}
+
 static void code_that_does_not_compile_is_refused_with_its_place(void **state) {
     (void)state;
     struct fixture fixture;
@@ -321,6 +437,10 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_worker_that_had_to_be_killed_is_replaced),
         cmocka_unit_test(a_batch_sent_ahead_outlives_the_worker_that_another_has_killed),
         cmocka_unit_test(a_batch_sent_ahead_waits_while_the_one_before_it_asks),
+        cmocka_unit_test(batches_that_run_together_get_each_their_own_outcomes),
+        cmocka_unit_test(what_a_batch_does_to_the_language_or_to_globals_no_other_sees),
+        cmocka_unit_test(of_batches_that_run_together_the_endless_one_fails_alone),
+        cmocka_unit_test(what_a_batch_asks_in_company_is_asked_once),
         cmocka_unit_test(code_that_does_not_compile_is_refused_with_its_place),
         cmocka_unit_test(without_a_worker_the_batch_may_be_tried_again),
         cmocka_unit_test(a_question_is_answered_by_whom_the_owner_named),
