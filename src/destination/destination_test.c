@@ -71,10 +71,34 @@ static void a_missing_setting_is_named_with_label_and_help(void **state) {
 
 static void settings_are_checked_by_type_and_pattern(void **state) {
     (void)state;
-    refuses_config("{\"apiKey\":5}", "apiKey", "must be a text");
+    refuses_config("{\"apiKey\":true}", "apiKey", "must be a text");
     refuses_config("{\"apiKey\":\"x\"}", "apiKey", "not of the form");
     refuses_config("{\"apiKey\":\"k1\",\"region\":\"eur\"}", "region", "the nearest is \"eu\"");
     refuses_config("{\"apiKey\":\"k1\",\"region\":\"eu\",\"proxy\":\"x\"}", "proxy", "Proxy");
+}
+
+static void what_a_setting_evidently_means_is_taken(void **state) {
+    (void)state;
+    static const char loose[] =
+        "{\"type\":\"X\",\"label\":\"X\",\"category\":\"A\",\"modes\":{\"all\":[\"cloud\"]},\"settings\":{"
+        "\"project\":{\"type\":\"text\",\"label\":\"Project\",\"help\":\"its number\"},"
+        "\"loud\":{\"type\":\"boolean\",\"label\":\"Loud\",\"help\":\"or not\"},"
+        "\"word\":{\"type\":\"text\",\"label\":\"Word\",\"help\":\"of the loud\",\"required\":true,"
+        "\"show_when\":{\"settings\":{\"loud\":true}}}},"
+        "\"delivery\":{\"requests\":[{\"name\":\"r\",\"method\":\"POST\",\"url\":\"https://x.test/${settings.project}\","
+        "\"body\":\"json\",\"table\":\"t\"}]},\"tables\":{\"t\":[{\"to\":\"w\",\"setting\":\"word\"}]}}";
+    struct testing t;
+    testing_start(&t);
+    assert_int_equal(testing_open(&t, loose, "{\"project\":1234567,\"loud\":\"false\"}"), OK);
+    const char *event = "{\"type\":\"track\"}";
+    struct destination_batch batch;
+    assert_int_equal(testing_build(&t, &event, 1, &batch), OK);
+    assert_int_equal(batch.request_count, 1);
+    expect_text(batch.requests[0].endpoint, "https://x.test/1234567");
+    assert_int_equal(testing_open(&t, loose, "{\"loud\":\" true \"}"), ERR_INVALID);
+    assert_string_equal(t.why.path, "word");
+    assert_int_equal(testing_open(&t, loose, "{\"loud\":\"yes\"}"), ERR_INVALID);
+    testing_stop(&t);
 }
 
 static void a_setting_of_any_shape_is_taken_as_it_is(void **state) {
@@ -415,6 +439,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_missing_setting_is_named_with_label_and_help),
         cmocka_unit_test(settings_are_checked_by_type_and_pattern),
+        cmocka_unit_test(what_a_setting_evidently_means_is_taken),
         cmocka_unit_test(a_setting_of_any_shape_is_taken_as_it_is),
         cmocka_unit_test(a_secret_is_in_no_message),
         cmocka_unit_test(what_is_not_shown_is_not_asked_for),

@@ -197,9 +197,24 @@ static enum err choose_variables(const struct definition *d, struct run *run, st
     return OK;
 }
 
+/* Exports and people write 12 for "12" and "true" for true: where the type leaves no doubt, what is meant is taken. */
+static struct value read_value(const struct opening *o, size_t at) {
+    uint32_t node = json_find(o->doc, 0, o->d->setting_keys[at]);
+    struct value value = value_of_node(o->doc, node);
+    enum destination_setting_type type = o->d->type.settings[at].type;
+    if ((type == SETTING_TEXT || type == SETTING_CHOICE) && json_is(o->doc, node, JSON_NUMBER)) {
+        return value_of_text(value_text(&value, o->arena));
+    }
+    struct slice text = value_is_text(&value) ? slice_trim(value_text(&value, o->arena)) : SLICE_NONE;
+    if (type == SETTING_BOOLEAN && (slice_eq(text, SLICE("true")) || slice_eq(text, SLICE("false")))) {
+        return value_of_bool(slice_eq(text, SLICE("true")));
+    }
+    return value;
+}
+
 static void read_values(const struct opening *o) {
     for (size_t i = 0; i < o->d->type.setting_count; i++) {
-        o->values[i] = value_of_node(o->doc, json_find(o->doc, 0, o->d->setting_keys[i]));
+        o->values[i] = read_value(o, i);
         o->given[i] = !is_blank(o, &o->values[i]);
         if (!o->given[i]) {
             o->values[i] = o->d->checks[i].fallback;
