@@ -41,6 +41,9 @@ function identify({ message, draft }, config) {
     if (object) {
         applyRowIdentifier(user, object);
     }
+    if (isEmpty(user.email) && isEmpty(user.userId)) {
+        throw new Dead('a row for a user needs an e-mail address or a user id');
+    }
     return [draftRequest(draft, user), ...registrations(draft, config)];
 }
 
@@ -87,7 +90,7 @@ function registrations(draft, config) {
 
 function trackOrShop({ message, draft }) {
     const shop = SHOP.get(String(message.event ?? '').trim().toLowerCase());
-    return shop ? shop(draft) : draftRequest(draft, draft.body.event);
+    return shop ? shop(draft, message) : draftRequest(draft, draft.body.event);
 }
 
 // A page without a name is "undefined page", as it always was for those who come from the original: their campaigns wait for it.
@@ -98,9 +101,12 @@ function loaded({ message, draft }, config) {
     return draftRequest(draft, { ...draft.body.event, eventName });
 }
 
-function updateCart(draft) {
+// The cart becomes what the event says: an empty list of products empties it.
+function updateCart(draft, message) {
     const { user, items } = draft.body;
-    return { ...draftRequest(draft, { user, items: checkedItems(items) }), url: at(draft, 'commerce/updateCart') };
+    const products = message.properties?.products;
+    const isCleared = Array.isArray(products) && products.length === 0;
+    return { ...draftRequest(draft, { user, items: isCleared ? [] : checkedItems(items) }), url: at(draft, 'commerce/updateCart') };
 }
 
 function trackPurchase(draft) {
@@ -119,7 +125,15 @@ function checkedItems(items = []) {
     if (products.length === 0) {
         throw new Dead('a shopping event needs products with an id or a name');
     }
-    return products;
+    return products.map((item) => ({ ...item, categories: categoriesOf(item.categories) }));
+}
+
+// A list, or a text with commas.
+function categoriesOf(value) {
+    if (isEmpty(value) || Array.isArray(value)) {
+        return isEmpty(value) ? undefined : value;
+    }
+    return String(value).split(',').map((name) => name.trim()).filter(Boolean);
 }
 
 // ---- batches ----
