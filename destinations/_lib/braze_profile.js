@@ -48,7 +48,9 @@ const OPERATIONS = {
     update: (item) => ({ ...identified(item), $new_object: without(item, ['identifier', item.identifier]) }),
 };
 
-const isOperation = (value) => isObject(value) && Object.keys(OPERATIONS).some((name) => Array.isArray(value[name]));
+// {add: ['x']}, of plain values, is Braze's own form for plain arrays and stays.
+const isObjects = (list) => Array.isArray(list) && list.every(isObject);
+const isOperation = (value) => isObject(value) && Object.keys(OPERATIONS).some((name) => isObjects(value[name]));
 
 function operations(value) {
     const out = {};

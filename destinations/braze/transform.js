@@ -62,14 +62,19 @@ function aliasOf(message) {
     return message.anonymousId ? { alias_name: String(message.anonymousId), alias_label: 'rudder_id' } : undefined;
 }
 
+// A row whose identifier is Braze's own id means that profile, whatever else it has.
 function userOf(message) {
+    const own = isMapped(message) ? rowId(message, 'braze_id') : undefined;
+    if (own) {
+        return { braze_id: String(own) };
+    }
     const id = externalIdOf(message);
     return { external_id: id ? String(id) : undefined, user_alias: aliasOf(message) };
 }
 
-// Without external id and alias, Braze takes what the profile itself has: braze_id, then email, then phone.
-function otherIdentity(message, attributes) {
-    const found = { braze_id: rowId(message, 'braze_id'), email: attributes.email, phone: attributes.phone };
+// Without external id and alias, Braze takes what the profile itself has: email, then phone.
+function otherIdentity(attributes) {
+    const found = { email: attributes.email, phone: attributes.phone };
     const name = Object.keys(found).find((key) => found[key]);
     if (!name) {
         throw new Dead('Braze needs a userId, an anonymousId, an alias, an e-mail address or a phone number');
@@ -78,14 +83,17 @@ function otherIdentity(message, attributes) {
 }
 
 // Members that say who is meant. An alias-only profile is made only when the flag is false.
-function identityOf(message, user, attributes) {
+function identityOf(user, attributes) {
+    if (user.braze_id) {
+        return user;
+    }
     if (user.external_id) {
         return { external_id: user.external_id };
     }
     if (user.user_alias) {
         return { _update_existing_only: false, user_alias: user.user_alias };
     }
-    return otherIdentity(message, attributes);
+    return otherIdentity(attributes);
 }
 
 // ---- purchases ----
@@ -152,7 +160,7 @@ const track = (config, json, message) => request(config, '/users/track', json, m
 function personOf(message, config) {
     const user = userOf(message);
     const traits = attributesOf(message, config);
-    return { user, traits, identity: identityOf(message, user, traits) };
+    return { user, traits, identity: identityOf(user, traits) };
 }
 
 // {attributes: [one]} or {}. What is sent counts as known from now on: ask when nothing can refuse the event any more.
