@@ -230,13 +230,14 @@ function revenueOf(properties, purchase) {
 }
 
 const PRICED = ['revenue', 'price', 'quantity', 'product_id'];
+const PURCHASES = new Set(['order completed', 'completed order', 'product purchased']);
 
 function productEvent(order, product, index, perProduct) {
     const event = copy({ ...order, event_type: 'Product Purchased' });
     if (order.insert_id !== undefined) {
         event.insert_id = `${order.insert_id}-${index + 1}`;
     }
-    const priced = perProduct && number(product.price) !== undefined;
+    const priced = perProduct && [product.price, product.revenue].some((sum) => number(sum) !== undefined);
     event.event_properties = priced ? without(product, PRICED) : product;
     return priced ? { ...event, ...revenueOf(product, true) } : event;
 }
@@ -257,7 +258,7 @@ function track(input, config) {
     ]);
     const bare = { ...order };
     if (!perProduct) {
-        Object.assign(order, revenueOf(properties, message.event.trim().toLowerCase() === 'order completed'));
+        Object.assign(order, revenueOf(properties, PURCHASES.has(message.event.trim().toLowerCase())));
     }
     return apart ? [order, ...products.map((product, i) => productEvent(bare, product, i, perProduct))] : [order];
 }
@@ -287,19 +288,22 @@ function group(input, config) {
     return [event, form('groupidentify', 'identification', found, config)];
 }
 
+// Whose mapping ends: the user that the option names, or the event's own when it only says so
+const unmapped = ({ userId }, { unmap }) => (unmap === true ? userId : unmap || undefined);
+
 // https://amplitude.com/docs/apis/analytics/user-mapping-aliasing
 function alias({ message, draft }, config) {
-    const { unmap } = optionsOf(message);
+    const ended = unmapped(message, optionsOf(message));
     const mapping = {};
-    if (isEmpty(unmap) && !isEmpty(message.userId)) {
+    if (isEmpty(ended) && !isEmpty(message.userId)) {
         mapping.global_user_id = message.userId;
     }
-    mapping.user_id = isEmpty(unmap) ? message.previousId : unmap;
+    mapping.user_id = isEmpty(ended) ? message.previousId : ended;
     if (isEmpty(mapping.user_id)) {
         throw new Dead('an alias needs a previousId');
     }
     mapping.user_properties = { ...draft.body?.user, ...campaign(message) };
-    if (!isEmpty(unmap)) {
+    if (!isEmpty(ended)) {
         mapping.unmap = true;
     }
     return [form('usermap', 'mapping', mapping, config)];
@@ -324,7 +328,8 @@ export const transform = each((input, config) => {
         const { user_id = userId, device_id = anonymousId } = one;
         const named = [['user', user_id], ['user', previousId], ['device', device_id], ['owner', input.metadata?.userId]];
         const ids = named.filter(([, id]) => !isEmpty(id)).map(([kind, id]) => `${kind} ${id}`);
-        return { request: requestOf(one, config), keep: { ids, joins: !one.url && type !== 'group' } };
+        const joins = !one.url && type !== 'group' && !input.metadata?.dontBatch;
+        return { request: requestOf(one, config), keep: { ids, joins } };
     });
 });
 
