@@ -2,7 +2,7 @@
 // set once, united or appended; both kinds of identity merge; and whose record a partial failure names.
 import { Dead, base64, byteLength, each } from 'sluice';
 import { field, time, typeOf } from '_lib/event';
-import { copy, first, get, isEmpty, isObject, number, set } from '_lib/values';
+import { copy, first, get, isEmpty, isObject, number, set, without } from '_lib/values';
 import { browser } from '_lib/user_agent';
 
 const HOSTS = { us: 'https://api.mixpanel.com', eu: 'https://api-eu.mixpanel.com', in: 'https://api-in.mixpanel.com' };
@@ -27,9 +27,10 @@ const PROFILE = [
     ['$country_code', ['country', 'address.country']],
     ['$city', ['city', 'address.city']],
     ['$region', ['state', 'address.state', 'region', 'address.region']],
-    ['$unsubscribed', ['unsubscribed']],
 ];
-const PROFILE_TRAITS = new Set(PROFILE.flatMap(([, paths]) => paths.map((path) => path.split('.')[0])));
+// of what is set once; otherwise it comes from the tables, for the event's properties may say it too
+const ONCE = [...PROFILE, ['$unsubscribed', ['unsubscribed']]];
+const PROFILE_TRAITS = new Set(ONCE.flatMap(([, paths]) => paths.map((path) => path.split('.')[0])));
 const OLD_NAMES = [['$firstName', FIRST_NAMES], ['$lastName', LAST_NAMES]];
 const LATE_NAMES = new Set(['$first_name', '$last_name']); // of the old mapping: under OLD_NAMES
 
@@ -219,8 +220,9 @@ function fullName(traits) {
     return first(traits, ['name']) === undefined && firstName && lastName ? { $name: `${firstName} ${lastName}` } : {};
 }
 
-function profileSet({ message, draft }, traits, config) {
-    const { about = {}, device = {} } = draft.body ?? {};
+function profileSet({ message, draft }, traits, taken, config) {
+    const { about: said = {}, device = {} } = draft.body ?? {};
+    const about = 'unsubscribed' in taken ? without(said, ['$unsubscribed']) : said;
     return {
         ...mapped(traits, PROFILE, config.useNewMapping ? undefined : LATE_NAMES),
         ...about,
@@ -250,13 +252,13 @@ function identify(event, config) {
     const append = take(traits, config.appendProperties);
     const asList = (value) => (Array.isArray(value) ? value : [value]);
     const changes = {
-        $set_once: { ...mapped(once, PROFILE), ...custom(once) },
+        $set_once: { ...mapped(once, ONCE), ...custom(once) },
         $union: Object.fromEntries(Object.entries(union).map(([key, value]) => [key, asList(value)])),
         $append: append,
     };
     const { ip, location = {} } = draft.body ?? {};
     const whole = {
-        $set: profileSet(event, traits, config),
+        $set: profileSet(event, traits, { ...once, ...union, ...append }, config),
         ...owned(message, config),
         ...(ip === undefined ? {} : { $ip: ip }),
         $time: time(message.timestamp) ?? time(message.originalTimestamp) ?? null,
