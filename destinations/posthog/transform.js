@@ -1,5 +1,6 @@
 // PostHog: every event is a capture; many go in one /batch.
 import { Dead, byteLength, each } from 'sluice';
+import { batchesOf } from '_lib/ordered_batches';
 import { browser, system } from '_lib/user_agent';
 
 const HOST = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@]*@)?([^/?#]+)/i;
@@ -17,29 +18,25 @@ function derived(properties) {
     };
 }
 
-export const transform = each(({ draft: { body } }, config, ctx) => {
+const idsOf = ({ properties }) => [properties.distinct_id, properties.alias, properties.$anon_distinct_id].filter(Boolean);
+
+export const transform = each(({ draft: { body }, metadata }, config, ctx) => {
     const json = { ...body, properties: { ...body.properties, ...derived(body.properties) } };
     // larger ones do not pass PostHog's ingestion: https://posthog.com/docs/api/capture
     if (byteLength(JSON.stringify(json)) > ctx.limits.event_bytes) {
         throw new Dead(`the event is larger than the ${ctx.limits.event_bytes} bytes that PostHog takes`);
     }
-    return { url: `${config.yourInstance.replace(/\/+$/, '')}/batch`, json };
+    const url = `${config.yourInstance.replace(/\/+$/, '')}/batch`;
+    return { request: { url, json }, keep: { ids: idsOf(json), joins: !metadata?.dontBatch } };
 });
 
-// https://posthog.com/docs/api/capture#batch-events
-export function batch(results, config, ctx) {
-    const out = [];
-    let bytes = 0;
-    for (const { events, request: { url, json } } of results) {
-        const { api_key: key, ...event } = json;
-        const size = byteLength(JSON.stringify(event));
-        if (out.length === 0 || bytes + size > ctx.limits.body_bytes) {
-            out.push({ events: [], request: { url, json: { api_key: key, batch: [] } } });
-            bytes = 0;
-        }
-        out.at(-1).events.push(...events);
-        out.at(-1).request.json.batch.push(event);
-        bytes += size;
-    }
-    return out;
+function merged(results) {
+    const [{ request: { url, json: { api_key: key } } }] = results;
+    const events = results.map(({ request: { json: { api_key: _, ...event } } }) => event);
+    return { events: results.flatMap((result) => result.events), request: { url, json: { api_key: key, batch: events } } };
 }
+
+// https://posthog.com/docs/api/capture#batch-events: so many bytes, however many events and of whom
+export const batch = (results, config, { limits }) => batchesOf(results, {
+    bytes_per_batch: limits.body_bytes, events_per_batch: Infinity, users_devices_per_batch: Infinity,
+}).map(merged);
