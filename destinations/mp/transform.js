@@ -1,7 +1,7 @@
 // Mixpanel: events go to /import, profiles to /engage, groups to /groups. What the tables can't say: which traits are
 // set once, united or appended; both kinds of identity merge; and whose record a partial failure names.
 import { Dead, base64, byteLength, each } from 'sluice';
-import { field, time, typeOf } from '_lib/event';
+import { field, isApple, time, typeOf } from '_lib/event';
 import { copy, first, get, isEmpty, isObject, number, set, without } from '_lib/values';
 import { browser } from '_lib/user_agent';
 
@@ -220,8 +220,13 @@ function fullName(traits) {
     return first(traits, ['name']) === undefined && firstName && lastName ? { $name: `${firstName} ${lastName}` } : {};
 }
 
+function deviceOf(message, { android, apple }) {
+    const type = get(message, 'context.device.type');
+    return isApple(type) ? apple : String(type).toLowerCase() === 'android' ? android : {};
+}
+
 function profileSet({ message, draft }, traits, taken, config) {
-    const { about: said = {}, device = {} } = draft.body ?? {};
+    const { about: said = {} } = draft.body ?? {};
     const about = 'unsubscribed' in taken ? without(said, ['$unsubscribed']) : said;
     return {
         ...mapped(traits, PROFILE, config.useNewMapping ? undefined : LATE_NAMES),
@@ -229,7 +234,7 @@ function profileSet({ message, draft }, traits, taken, config) {
         ...fullName(traits),
         ...custom(traits),
         ...(config.useNewMapping ? {} : mapped(traits, OLD_NAMES)),
-        ...device,
+        ...deviceOf(message, draft.body ?? {}),
         ...browserOf(message),
     };
 }
