@@ -356,7 +356,7 @@ function faults(body) {
     const found = new Map();
     for (const list of LISTS) {
         for (const [field, indexes] of Object.entries(isObject(body[list]) ? body[list] : {})) {
-            indexes.forEach((index) => found.set(index, `${list.replace(/_/g, ' ')}: ${field}`));
+            [indexes].flat().forEach((index) => found.set(index, `${list.replace(/_/g, ' ')}: ${field}`));
         }
     }
     for (const index of Array.isArray(body.silenced_events) ? body.silenced_events : []) {
