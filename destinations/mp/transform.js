@@ -37,7 +37,9 @@ const LATE_NAMES = new Set(['$first_name', '$last_name']); // of the old mapping
 // Traits of a group event are the group's: an id among them is no user's.
 const GROUP_USER = ['userId', 'context.traits.userId', 'context.traits.id'];
 
-const userOf = (message) => (typeOf(message) === 'group' ? first(message, GROUP_USER) : field(message, 'userIdOnly'));
+// https://docs.mixpanel.com/reference/import-events#propertiesdistinct_id: ids are texts
+const textOf = (id) => (typeof id === 'number' ? String(id) : id);
+const userOf = (message) => textOf(typeOf(message) === 'group' ? first(message, GROUP_USER) : field(message, 'userIdOnly'));
 const isSimplified = (config) => config.identityMergeApi === 'simplified';
 const listed = (rows, key) => (rows ?? []).map((row) => row?.[key]).filter((name) => !isEmpty(name));
 
@@ -307,7 +309,7 @@ function group({ message, draft }, config) {
 // https://docs.mixpanel.com/reference/create-alias
 function alias({ message }, config) {
     const user = userOf(message);
-    const other = isEmpty(message.previousId) ? message.anonymousId : message.previousId;
+    const other = textOf(isEmpty(message.previousId) ? message.anonymousId : message.previousId);
     if (other === user) {
         throw new Dead('previousId or anonymousId is the userId itself');
     }
