@@ -289,7 +289,12 @@ static enum err set_headers(struct transfer *transfer, const struct http_call *c
         if (is_framing(name)) {
             continue;
         }
-        typed = typed || slice_eq_nocase(name, SLICE("content-type"));
+        if (slice_eq_nocase(name, SLICE("content-type"))) {
+            if (typed) {
+                continue; /* a request has one: the last */
+            }
+            typed = true;
+        }
         const char *format = value.len > 0 ? "%.*s: %.*s" : "%.*s;";
         lines = line_add(transfer, lines, arena_printf(&transfer->arena, format, SLICE_ARG(name), SLICE_ARG(value)));
     }

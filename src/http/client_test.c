@@ -156,6 +156,23 @@ static void each_method_arrives_with_the_headers_and_the_body_it_was_given(void 
     stop_both(testing, client);
 }
 
+static void of_two_content_types_the_last_is_sent(void **state) {
+    (void)state;
+    struct http_header headers[] = {{SLICE("Host"), SLICE("?")}, {SLICE("Content-Type"), SLICE("application/xml")},
+        {SLICE("X-One"), SLICE("1")}, {SLICE("content-type"), SLICE("text/xml")}};
+    struct testing *testing = testing_start();
+    struct http_client *client = client_of(testing, &open_conf);
+    struct place place;
+    struct run run = run_of(client, url_at(&place, "127.0.0.1", testing->port, "/mirror"));
+    run.call.method = HTTP_METHOD_POST;
+    run.call.body = SLICE("<a/>");
+    run.call.headers = headers;
+    run.call.header_count = COUNT_OF(headers);
+    perform(testing, &run);
+    assert_string_equal(run.body, "POST Host=?;Accept=*/*;X-One=1;content-type=text/xml;Content-Length=4;<a/>");
+    stop_both(testing, client);
+}
+
 static void head_has_a_status_and_no_body(void **state) {
     (void)state;
     struct testing *testing = testing_start();
@@ -612,6 +629,7 @@ int main(void) {
         cmocka_unit_test(
             retry_after_is_understood_as_seconds_and_as_a_date), /* first: it needs the clock where it is */
         cmocka_unit_test(each_method_arrives_with_the_headers_and_the_body_it_was_given),
+        cmocka_unit_test(of_two_content_types_the_last_is_sent),
         cmocka_unit_test(head_has_a_status_and_no_body),
         cmocka_unit_test(a_megabyte_goes_out_whole_and_without_asking),
         cmocka_unit_test(a_header_that_would_break_the_head_is_not_sent),
