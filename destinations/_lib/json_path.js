@@ -1,5 +1,5 @@
-// The paths of mapping settings: $.a.b, $.a[0], $.a[*].b, $['a b']. A star is each element of an array.
-const STEP = /\[(?:(\d+)|(\*)|'([^']*)'|"([^"]*)")\]|\.?([^.[\]]+)/g;
+// The paths of mapping settings: $.a.b, $.a[0], $.a[*].b, $['a b'], $.'a b'. A star is each element of an array.
+const STEP = /\[(?:(\d+)|(\*)|'([^']*)'|"([^"]*)")\]|\.?(?:'([^']*)'|"([^"]*)"|([^.[\]]+))/g;
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 const EACH = Symbol('each');
 const MOST = 1000; // elements: an index in a path must not make the array that it names at any size
@@ -7,8 +7,10 @@ const MOST = 1000; // elements: an index in a path must not make the array that 
 // Steps: names, indexes, EACH; undefined = no path.
 export function parsePath(text) {
     const path = String(text ?? '').trim();
-    const steps = [...path.replace(/^\$\.?/, '').matchAll(STEP)].map(([, index, star, single, double, name]) => (
-        index !== undefined ? Number(index) : star ? EACH : single ?? double ?? (name === '*' ? EACH : name)));
+    const steps = [...path.replace(/^\$\.?/, '').matchAll(STEP)].map(([, index, star, ...names]) => {
+        const name = names.find((each) => each !== undefined);
+        return index !== undefined ? Number(index) : star || names.at(-1) === '*' ? EACH : name;
+    });
     const wrong = (step) => FORBIDDEN.has(step) || (typeof step === 'number' && step > MOST);
     return path.startsWith('$') && steps.length > 0 && !steps.some(wrong) ? steps : undefined;
 }
