@@ -136,6 +136,12 @@ struct destination_settings;
 MUST enum err destination_open(const struct destination_type *type, struct slice config, struct json_parser *parser,
     struct arena *arena, const struct destination_settings **ret_settings, struct errinfo *why);
 
+/* For kinds in C. The config in `arena` when an event fills any text of it ({{ event.path || default }}), else NULL. */
+const struct json_doc *destination_template(const struct json_doc *config, struct arena *arena);
+/* The config for one event, and the event without what went into it; both in `arena`, JSON_PADDING behind them. */
+void destination_fill(const struct json_doc *template, const struct json_doc *event, struct arena *arena,
+    struct slice *ret_config, struct slice *ret_event);
+
 /* The text of a setting; "" when it has none. */
 struct slice destination_setting_text(
     const struct destination_settings *settings, struct slice key, struct arena *arena);

@@ -4,6 +4,8 @@
 
 #include <ctype.h>
 
+#include "destination/definition.h"
+
 enum { STEPS_MAX = 16, TAKEN_MAX = 32 };
 
 /* ---- the form ---- */
@@ -167,4 +169,18 @@ void dynamic_fill(const struct json_doc *config, const struct json_doc *event, s
     write_rest(&f, 0, &w);
     *ret_event = padded(buf_slice(&f.out), arena);
     buf_fini(&f.out);
+}
+
+const struct json_doc *destination_template(const struct json_doc *config, struct arena *arena) {
+    if (!dynamic_is_any(config, arena)) {
+        return NULL;
+    }
+    struct json_doc *template = ARENA_NEW(arena, struct json_doc);
+    definition_doc_dup(config, arena, template);
+    return template;
+}
+
+void destination_fill(const struct json_doc *template, const struct json_doc *event, struct arena *arena,
+    struct slice *ret_config, struct slice *ret_event) {
+    dynamic_fill(template, event, arena, ret_config, ret_event);
 }

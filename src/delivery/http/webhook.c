@@ -3,11 +3,12 @@
  * POST, PUT and PATCH send the event; GET and DELETE send its flattened traits or properties as parameters. What the
  * event's own keys change: `header` {name: value} adds headers, `fullPath` replaces the URL, `appendPath` is added to
  * it (all three leave the body), and `request_ip` fills in a missing context.ip. An event without them goes out byte
- * for byte. */
+ * for byte, but where it fills the settings ({{ event.path || default }}). */
 #include "delivery/http/webhook.h"
 
 #include "base/buf.h"
 #include "delivery/http/fields.h"
+#include "destination/destination.h"
 #include "http/client.h"
 #include "json/json_edit.h"
 #include "json/json_write.h"
@@ -16,7 +17,8 @@ struct webhook {
     struct slice url;
     enum http_method method;
     bool has_body;
-    struct fields fields; /* of every request */
+    struct fields fields;            /* of every request */
+    const struct json_doc *template; /* of the settings, when each event fills them; then nothing else is there */
 };
 
 /* ---- settings ---- */
@@ -69,6 +71,30 @@ static enum err read_headers(
     return OK;
 }
 
+static enum err read_settings(
+    const struct json_doc *doc, struct arena *arena, const struct webhook **ret_webhook, struct errinfo *why) {
+    struct webhook *webhook = ARENA_NEW(arena, struct webhook);
+    webhook->url = slice_trim(json_string(doc, json_find(doc, 0, SLICE("webhookUrl")), arena));
+    if (webhook->url.len == 0) {
+        return err_why(ERR_INVALID, why, "webhookUrl", "missing: the URL to send events to");
+    }
+    webhook->url = arena_dup(arena, webhook->url);
+    enum err e = http_url_check(webhook->url, why);
+    if (e != OK) {
+        return e;
+    }
+    e = read_method(doc, webhook, arena, why);
+    if (e != OK) {
+        return e;
+    }
+    e = read_headers(doc, webhook, arena, why);
+    if (e != OK) {
+        return e;
+    }
+    *ret_webhook = webhook;
+    return OK;
+}
+
 static enum err webhook_open(struct slice type, struct slice config, struct json_parser *parser, struct arena *arena,
     const void **ret_settings, struct errinfo *why) {
     (void)type; /* one kind, one type */
@@ -79,26 +105,17 @@ static enum err webhook_open(struct slice type, struct slice config, struct json
     if (e != OK) {
         return e;
     }
-    struct webhook *webhook = ARENA_NEW(arena, struct webhook);
-    webhook->url = slice_trim(json_string(&doc, json_find(&doc, 0, SLICE("webhookUrl")), arena));
-    if (webhook->url.len == 0) {
-        return err_why(ERR_INVALID, why, "webhookUrl", "missing: the URL to send events to");
-    }
-    webhook->url = arena_dup(arena, webhook->url);
-    e = http_url_check(webhook->url, why);
-    if (e != OK) {
-        return e;
-    }
-    e = read_method(&doc, webhook, arena, why);
-    if (e != OK) {
-        return e;
-    }
-    e = read_headers(&doc, webhook, arena, why);
-    if (e != OK) {
-        return e;
+    const struct webhook *webhook = NULL;
+    const struct json_doc *template = destination_template(&doc, arena);
+    if (template == NULL) {
+        e = read_settings(&doc, arena, &webhook, why);
+    } else {
+        struct webhook *filled = ARENA_NEW(arena, struct webhook);
+        filled->template = template;
+        webhook = filled;
     }
     *ret_settings = webhook;
-    return OK;
+    return e;
 }
 
 /* ---- an event ---- */
@@ -245,7 +262,7 @@ static uint32_t parameters_of(const struct build *b) {
     if (!json_is(&b->doc, traits, JSON_OBJECT) && b->at[KEY_CONTEXT] != JSON_ABSENT) {
         traits = json_find(&b->doc, b->at[KEY_CONTEXT], SLICE("traits"));
     }
-    bool prefers_traits = slice_eq(type, SLICE("identify")) || slice_eq(type, SLICE("group"));
+    bool prefers_traits = slice_eq_nocase(type, SLICE("identify")) || slice_eq_nocase(type, SLICE("group"));
     uint32_t first = prefers_traits ? traits : b->at[KEY_PROPERTIES];
     uint32_t second = prefers_traits ? b->at[KEY_PROPERTIES] : JSON_ABSENT;
     return json_is(&b->doc, first, JSON_OBJECT) ? first : second;
@@ -301,16 +318,33 @@ static enum err headers_of(const struct build *b, struct kind_request *request, 
     return OK;
 }
 
+/* The settings for this event, and the event without what went into them. */
+static enum err fill(struct build *b, struct json_parser *parser, struct errinfo *why) {
+    struct slice config;
+    enum err e = json_parse(parser, b->event, &b->doc, why);
+    if (e != OK) {
+        return e;
+    }
+    destination_fill(b->webhook->template, &b->doc, b->arena, &config, &b->event);
+    e = json_parse(parser, config, &b->doc, why);
+    return e == OK ? read_settings(&b->doc, b->arena, &b->webhook, why) : e;
+}
+
 static enum err webhook_build(const void *settings, struct slice event, struct json_parser *parser, struct arena *arena,
     struct kind_request *ret_request, struct errinfo *why) {
     struct build b = {.webhook = settings, .event = event, .arena = arena};
-    enum err e = json_parse(parser, event, &b.doc, why);
+    bool filled = b.webhook->template != NULL;
+    enum err e = filled ? fill(&b, parser, why) : OK;
+    if (e == OK) {
+        e = json_parse(parser, b.event, &b.doc, why);
+    }
     if (e != OK) {
         return e;
     }
     json_find_many(&b.doc, 0, keys, KEY_COUNT, b.at);
     struct kind_request request = {.method = b.webhook->method};
     e = url_of(&b, &request, why);
+    request.own_url = request.own_url || filled;
     if (e == OK) {
         e = headers_of(&b, &request, why);
     }

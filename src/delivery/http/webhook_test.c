@@ -128,6 +128,22 @@ static void headers_of_the_settings_replace_defaults_and_the_events_replace_thei
     assert_header(rig, "X-A", "two");
 }
 
+static void settings_are_filled_by_the_event_which_loses_what_went_into_them(void **state) {
+    struct rig *rig = *state;
+    static const char config[] =
+        "{\"webhookUrl\":\"{{ event.properties.to || \\\"https://example.com\\\" }}\","
+        "\"headers\":[{\"from\":\"X-Plan\",\"to\":\"{{ event.context.plan || \\\"none\\\" }}\"}]}";
+    assert_int_equal(
+        build(rig, config, "{\"type\":\"track\",\"properties\":{\"to\":\"https://a.example/x\",\"n\":1.50}}"), OK);
+    assert_text(rig->request.url, "https://a.example/x");
+    assert_text(rig->request.body, "{\"type\":\"track\",\"properties\":{\"n\":1.50}}");
+    assert_header(rig, "x-plan", "none");
+    assert_true(rig->request.own_url);
+    assert_int_equal(build(rig, config, "{\"type\":\"track\"}"), OK);
+    assert_text(rig->request.url, "https://example.com");
+    assert_int_equal(build(rig, config, "{\"properties\":{\"to\":\"no URL\"}}"), ERR_INVALID);
+}
+
 static void an_event_cannot_break_out_of_its_headers_or_its_url(void **state) {
     struct rig *rig = *state;
     static const char *const events[] = {
@@ -233,6 +249,8 @@ int main(void) {
             the_event_may_choose_its_url_and_headers_and_those_keys_leave_the_body, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(
             headers_of_the_settings_replace_defaults_and_the_events_replace_theirs, rig_open, rig_close),
+        cmocka_unit_test_setup_teardown(
+            settings_are_filled_by_the_event_which_loses_what_went_into_them, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(an_event_cannot_break_out_of_its_headers_or_its_url, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(too_many_headers_are_refused, rig_open, rig_close),
         cmocka_unit_test_setup_teardown(get_and_delete_send_flattened_traits_or_properties, rig_open, rig_close),
