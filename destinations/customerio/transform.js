@@ -1,7 +1,7 @@
 // Customer.io: each event by itself is a request of the track API's first version; batch() gathers the same operations
 // for its second version, which takes people, devices, groups and merges in one body.
 import { Dead, byteLength, each } from 'sluice';
-import { isApple, isMapped, mappedObject, time, typeOf } from '_lib/event';
+import { field, isApple, isMapped, mappedObject, time, typeOf } from '_lib/event';
 import { get, isEmpty, isObject, without, withoutUndefined } from '_lib/values';
 
 const HOSTS = { US: 'https://track.customer.io', EU: 'https://track-eu.customer.io' };
@@ -16,10 +16,14 @@ const OPERATION_BYTES = 32000;
 const OWN_IDENTIFIERS = ['id', 'email']; // cio_id is Customer.io's own
 
 const hostOf = (config) => HOSTS[config.datacenter] ?? HOSTS.US;
-const seconds = (value) => {
-    const ms = time(value);
-    return ms === undefined ? undefined : Math.floor(ms / 1000);
-};
+const DIGITS = /^\d+$/;
+const MILLISECONDS_FROM = 1e11;
+
+// of a time in seconds, in milliseconds or as text
+function seconds(value) {
+    const ms = DIGITS.test(value) ? Number(value) : time(value);
+    return ms === undefined || (ms < MILLISECONDS_FROM && DIGITS.test(value)) ? ms : Math.floor(ms / 1000);
+}
 
 // ---- who ----
 
@@ -56,7 +60,7 @@ function traitsOf(message) {
 // The address is spread over the person's attributes; times are in seconds. `more`: weaker than the traits.
 function attributesOf(message, { anonymousId, timestamp }, more) {
     const traits = traitsOf(message);
-    const created = seconds(traits.createdAt);
+    const created = seconds(field(message, 'createdAtOnly'));
     const mapped = isMapped(message) ? mappedObject(message, 'CUSTOMERIO') : undefined;
     return withoutUndefined({
         ...(isObject(traits.address) ? traits.address : {}),
