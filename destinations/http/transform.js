@@ -63,12 +63,17 @@ function target(text) {
     return steps;
 }
 
-const rowsOf = (rows) => (rows ?? []).filter(({ to, from }) => !isEmpty(to) && !isEmpty(from))
+const compile = (rows) => rows.filter(({ to, from }) => !isEmpty(to) && !isEmpty(from))
     .map(({ to, from }) => ({ steps: target(to), value: expression(from) }));
+
+const compiled = new WeakMap(); // rows of settings: the same for many events
 
 function mapped(rows, message) {
     const out = {};
-    for (const { steps, value } of rowsOf(rows)) {
+    if (rows && !compiled.has(rows)) {
+        compiled.set(rows, compile(rows));
+    }
+    for (const { steps, value } of rows ? compiled.get(rows) : []) {
         writePath(out, steps, value(message));
     }
     return out;
