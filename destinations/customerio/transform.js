@@ -137,7 +137,7 @@ function deleteDevice({ message, draft }, config) {
 // ---- events ----
 
 function cut(text, bytes) {
-    let out = text;
+    let out = text.slice(0, bytes);
     while (byteLength(out) > bytes) {
         out = Array.from(out).slice(0, -1).join('');
     }
@@ -209,12 +209,12 @@ const IDENTIFIERS = ['cio_id', 'id', 'email'];
 function record({ message, connection }, config) {
     const row = { ...message.fields, ...message.identifiers };
     const by = IDENTIFIERS.find((key) => !isEmpty(row[key]));
-    const object = get(connection ?? {}, 'config.destination.object') ?? 'person';
+    const object = get(connection ?? {}, 'config.destination.object');
     if (!by) {
         throw new Dead('a record needs an id or an e-mail address');
     }
     if (!RECORDS[object]?.[message.action]) {
-        throw new Dead(`${message.action} of ${object} is not possible`);
+        throw new Dead(`${message.action} of ${object ?? 'an object that the connection does not name'} is not possible`);
     }
     const person = { type: 'person', identifiers: { [by]: checked(String(row[by])) } };
     const operation = RECORDS[object][message.action](person, without(row, [by]));
