@@ -56,7 +56,8 @@ function identity(message, config, options) {
         }
         return { app_instance_id };
     }
-    const client_id = (isHybrid(config) && options?.clientId) || externalId(message, 'ga4ClientId') || message.anonymousId;
+    const client_id = (isHybrid(config) && options?.clientId) || externalId(message, 'ga4ClientId') || message.anonymousId
+        || message.rudderId;
     if (isEmpty(client_id)) {
         throw new Dead('context.externalId of type ga4ClientId or an anonymousId is required');
     }
@@ -65,8 +66,11 @@ function identity(message, config, options) {
 
 // The request's body but for events and user properties: `head` is what the tables found.
 export function envelope(message, config, { head }, options) {
-    const { timestamp, ...rest } = head;
-    const body = { ...identity(message, config, options), ...rest, timestamp_micros: timestamp * 1e6 };
+    const { timestamp, ...rest } = head ?? {};
+    const body = { ...identity(message, config, options), ...rest };
+    if (timestamp !== undefined) {
+        body.timestamp_micros = timestamp * 1e6;
+    }
     if (isObject(options?.consents)) {
         const given = CONSENTS.filter((name) => CONSENT_WORDS.includes(options.consents[name]));
         if (given.length > 0) {

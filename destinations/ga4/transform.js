@@ -3,56 +3,71 @@
 import { Dead, each } from 'sluice';
 import { PLACED, addCustom, collect, custom, eventName, group, page, prepare, put } from '_lib/ga4';
 import { typeOf } from '_lib/event';
-import { isObject, number } from '_lib/values';
+import { first, isObject, number } from '_lib/values';
 
-// https://www.rudderstack.com/docs/event-spec/ecommerce-events-spec/ : the events that have one of Google's names
-const NAMES = new Map(Object.entries({
-    products_searched: 'search',
-    product_list_viewed: 'view_item_list', product_list_filtered: 'view_item_list',
-    product_clicked: 'select_item', product_viewed: 'view_item',
-    promotion_viewed: 'view_promotion', promotion_clicked: 'select_promotion',
-    product_added: 'add_to_cart', product_removed: 'remove_from_cart', cart_viewed: 'view_cart',
-    product_added_to_wishlist: 'add_to_wishlist',
-    checkout_started: 'begin_checkout', checkout_step_completed: 'add_shipping_info',
-    payment_info_entered: 'add_payment_info',
-    order_completed: 'purchase', order_refunded: 'refund',
-    product_shared: 'share', cart_shared: 'share',
-}));
+// The events of a shop: our name, Google's, and the parameters that they are refused without.
+// https://www.rudderstack.com/docs/event-spec/ecommerce-events-spec/
+const NAMES = new Map([
+    ['products_searched', 'search', 'search_term'],
+    ['product_list_viewed', 'view_item_list', 'items'],
+    ['product_clicked', 'select_item', 'items'],
+    ['product_viewed', 'view_item', 'items', 'value'],
+    ['promotion_viewed', 'view_promotion', 'items'],
+    ['promotion_clicked', 'select_promotion'],
+    ['product_added', 'add_to_cart', 'items', 'value'],
+    ['product_removed', 'remove_from_cart', 'items', 'value'],
+    ['cart_viewed', 'view_cart', 'items', 'value'],
+    ['product_added_to_wishlist', 'add_to_wishlist', 'items', 'value'],
+    ['checkout_started', 'begin_checkout', 'items', 'value'],
+    ['checkout_step_completed', 'add_shipping_info', 'items', 'value'],
+    ['payment_info_entered', 'add_payment_info', 'items', 'value'],
+    ['order_completed', 'purchase', 'items', 'value', 'transaction_id'],
+    ['order_refunded', 'refund', 'value', 'transaction_id'],
+    ['product_shared', 'share'],
+    ['cart_shared', 'share'],
+    ['generate_lead', 'generate_lead', 'value'],
+].map(([own, name, ...required]) => [own, { name, required }]));
 
-const MONEY = { currency: ['currency'], value: ['value', 'total', 'revenue'] };
+const MONEY = { currency: ['currency'], value: ['total', 'value', 'revenue'] };
+const PRICED = { currency: ['currency'], value: ['total', 'price', 'value', 'revenue'] };
 const COUPON = { coupon: ['coupon'] };
-const LIST = { item_list_id: ['list_id', 'item_list_id'], item_list_name: ['list_name', 'category', 'item_list_name'] };
+const LIST = { item_list_id: ['list_id'], item_list_name: ['category'] };
 const PROMOTION = {
     promotion_id: ['promotion_id'], promotion_name: ['promotion_name', 'name'],
     creative_name: ['creative_name', 'creative'], creative_slot: ['creative_slot', 'position'],
 };
 const ORDER = {
-    ...MONEY, ...COUPON, transaction_id: ['transaction_id', 'order_id'], shipping: ['shipping'], tax: ['tax'],
+    ...MONEY, ...COUPON, transaction_id: ['order_id'], shipping: ['shipping'], tax: ['tax'],
 };
 const NUMBERS = new Set(['value', 'shipping', 'tax']);
 
 // https://developers.google.com/analytics/devguides/collection/protocol/ga4/reference/events
-// rows: parameter: properties, the first that holds something; items: it has some; single: the properties may be the item
-const EVENTS = {
-    search: { rows: { search_term: ['search_term', 'query'] } },
-    view_search_results: { rows: { search_term: ['search_term', 'query'] }, items: true },
+// rows: parameter: properties, the first that holds something; a property of the parameter's own name needs no row
+// items: it has some; single: the properties may be the item; worth: price by quantity is the value when nothing else is
+const PLANS = new Map(Object.entries({
+    search: { rows: { search_term: ['query'] } },
+    view_search_results: { rows: {}, items: true },
     view_item_list: { rows: LIST, items: true },
     select_item: { rows: LIST, items: true, single: true },
-    view_item: { rows: MONEY, items: true, single: true },
+    view_item: { rows: PRICED, items: true, single: true },
     view_promotion: { rows: PROMOTION, items: true },
     select_promotion: { rows: PROMOTION, items: true },
-    add_to_cart: { rows: MONEY, items: true, single: true },
-    remove_from_cart: { rows: MONEY, items: true, single: true },
-    add_to_wishlist: { rows: MONEY, items: true, single: true },
+    add_to_cart: { rows: MONEY, items: true, single: true, worth: true },
+    remove_from_cart: { rows: MONEY, items: true, single: true, worth: true },
+    add_to_wishlist: { rows: PRICED, items: true, single: true },
     view_cart: { rows: MONEY, items: true },
     begin_checkout: { rows: { ...MONEY, ...COUPON }, items: true },
-    add_shipping_info: { rows: { ...MONEY, ...COUPON, shipping_tier: ['shipping_tier', 'shipping_method'] }, items: true },
-    add_payment_info: { rows: { ...MONEY, ...COUPON, payment_type: ['payment_type', 'payment_method'] }, items: true },
+    add_shipping_info: { rows: { ...MONEY, ...COUPON, shipping_tier: ['shipping_method'] }, items: true },
+    add_payment_info: { rows: { ...MONEY, ...COUPON, payment_type: ['payment_method'] }, items: true },
     purchase: { rows: ORDER, items: true },
     refund: { rows: ORDER, items: true },
-    share: { rows: { method: ['method', 'share_via'] } },
-    generate_lead: { rows: { value: ['value'] }, defaults: { currency: 'USD' } },
-};
+    share: { rows: { method: ['share_via'], item_id: ['item_id', 'product_id', 'sku'] } },
+    cart_shared: { rows: { method: ['share_via'], item_id: ['item_id', 'cart_id'] } },
+    generate_lead: { rows: PRICED },
+}));
+const CURRENCY = 'USD';
+
+const CAMPAIGN = { campaign_id: 'id', campaign: 'name', source: 'source', medium: 'medium', term: 'term', content: 'content' };
 
 const ITEM_NAMES = new Map(Object.entries({
     product_id: 'item_id', name: 'item_name', category: 'item_category', brand: 'item_brand', variant: 'item_variant',
@@ -65,7 +80,7 @@ const ITEM_KEYS = new Set([
     'location_id',
 ]);
 
-for (const plan of Object.values(EVENTS)) {
+for (const plan of PLANS.values()) {
     plan.rows = Object.entries(plan.rows);
     plan.used = new Set([...PLACED, ...plan.rows.flatMap(([, from]) => from), ...(plan.items ? ['products', 'items'] : [])]);
     plan.usedAsItem = new Set([...plan.used, ...ITEM_KEYS]);
@@ -97,8 +112,12 @@ function itemsOf(properties, plan) {
         }
         return { items };
     }
-    const item = plan.single ? itemOf(properties, ITEM_KEYS) : isObject(given) ? itemOf(given) : {};
-    return isItem(item) ? { items: [item], own: plan.single } : {};
+    const itself = plan.single ? itemOf(properties, ITEM_KEYS) : {};
+    if (isItem(itself)) {
+        return { items: [itself], own: true };
+    }
+    const item = isObject(given) ? itemOf(given) : {};
+    return isItem(item) ? { items: [item] } : {};
 }
 
 // ---- parameters ----
@@ -119,29 +138,48 @@ function worth(properties) {
     return price === undefined ? undefined : price * (number(properties.quantity) ?? 1);
 }
 
-function addStandard(params, properties, plan) {
+function addStandard(properties, plan, required) {
+    const params = {};
     for (const [name, from] of plan.rows) {
         put(params, name, valueOf(properties, from, NUMBERS.has(name)));
     }
-    if (plan.single && params.value === undefined && plan.used.has('value')) {
+    if (plan.worth && params.value === undefined) {
         put(params, 'value', worth(properties));
     }
+    if (params.value !== undefined) {
+        params.currency ??= CURRENCY;
+    }
     const { items, own } = plan.items ? itemsOf(properties, plan) : {};
+    addCustom(params, properties, own ? plan.usedAsItem : plan.used);
+    const missing = required.find((name) => (name === 'items' ? items : params[name]) === undefined);
+    if (missing) {
+        throw new Dead(`there is nothing to make ${missing} of, which the event needs`);
+    }
     if (items?.length > 0) {
         params.items = items;
     }
-    return addCustom(params, properties, own ? plan.usedAsItem : plan.used);
+    return params;
+}
+
+// What context.campaign does not say, properties.campaign does.
+function campaign(message, properties) {
+    const params = {};
+    for (const [name, key] of Object.entries(CAMPAIGN)) {
+        put(params, name, first(message, [`context.campaign.${key}`, `properties.campaign.${key}`]));
+    }
+    return addCustom(params, properties, new Set([...PLACED, ...(isObject(properties.campaign) ? ['campaign'] : [])]));
 }
 
 function track(message) {
     const given = eventName(message.event);
-    const name = NAMES.get(given.toLowerCase()) ?? given;
-    if (!Object.hasOwn(EVENTS, name)) {
-        return custom(name, message.properties);
-    }
-    const plan = EVENTS[name];
+    const key = given.toLowerCase();
     const properties = isObject(message.properties) ? message.properties : {};
-    return { name, params: addStandard({ ...plan.defaults }, properties, plan) };
+    if (key === 'campaign_details') {
+        return { name: key, params: campaign(message, properties) };
+    }
+    const { name, required } = NAMES.get(key) ?? { name: given, required: [] };
+    const plan = PLANS.get(key) ?? PLANS.get(name);
+    return plan ? { name, params: addStandard(properties, plan, required) } : custom(name, properties);
 }
 
 const TYPES = { track, page, group };
