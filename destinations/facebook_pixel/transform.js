@@ -27,9 +27,11 @@ const ABOUT_EVENT = ['opt_out', 'event_id', 'action_source'];
 // https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/custom-data
 const DELIVERY_CATEGORIES = new Set(['in_store', 'curbside', 'home_delivery']);
 
+const LISTS = new Set(['content_ids', 'contents']);
+
 const PERSONAL = new Set([
     'email', 'firstName', 'lastName', 'firstname', 'lastname', 'first_name', 'last_name', 'gender', 'city', 'country', 'phone', 'state', 'zip',
-    'birthday',
+    'postalCode', 'birthday',
 ]);
 
 // Track events that are standard events, by their names in lower case.
@@ -39,16 +41,18 @@ const SHOP = new Map([
     ['product added', { name: 'AddToCart', custom: product }],
     ['products searched', { name: 'Search', custom: searched }],
     ['checkout started', { name: 'InitiateCheckout', custom: order }],
-    ['order completed', { name: 'Purchase', custom: order }],
+    ['order completed', { name: 'Purchase', custom: purchase }],
 ]);
 
 // https://developers.facebook.com/docs/meta-pixel/reference#standard-events
 const STANDARD = new Map([
-    ['ViewContent', (of) => (of.properties.products ? listViewed(of) : product(of))],
-    ['AddToCart', product], ['Search', searched], ['InitiateCheckout', order], ['Purchase', order],
+    ['ViewContent', listViewed], ['AddToCart', product], ['Search', searched], ['InitiateCheckout', order], ['Purchase', purchase],
     ...['AddPaymentInfo', 'AddToWishlist', 'CompleteRegistration', 'Contact', 'CustomizeProduct', 'Donate', 'FindLocation', 'Lead', 'PageView',
         'Schedule', 'StartTrial', 'SubmitApplication', 'Subscribe'].map((name) => [name, revenueAsValue]),
 ]);
+
+// Senders that know Meta's own names of shop events need no mapping.
+const SHOP_STANDARD = new Set([...SHOP.values()].map(({ name }) => name));
 
 export const transform = each(({ message, draft }, config, ctx) => {
     if (!draft.query?.access_token) {
@@ -95,7 +99,7 @@ function trackKind(event, config) {
         return { ...shop, standard: true };
     }
     const name = mapped?.to ?? event;
-    const custom = mapped && STANDARD.get(name);
+    const custom = mapped || SHOP_STANDARD.has(name) ? STANDARD.get(name) : undefined;
     return { name, custom: custom ?? revenueAsValue, standard: Boolean(custom) };
 }
 
@@ -137,7 +141,16 @@ function customData({ message, config, options, custom, standard }) {
     if (standard && isEmpty(own)) {
         throw new Dead('a standard event needs properties');
     }
-    return custom({ data: guarded(flatten(own), config, options), properties, config, options });
+    return custom({ data: guarded(flat(own), config, options), properties, config, options });
+}
+
+// Meta wants the lists of what an event is about as lists.
+function flat(properties) {
+    const out = {};
+    for (const [key, value] of Object.entries(properties)) {
+        Object.assign(out, LISTS.has(key) && Array.isArray(value) ? { [key]: value } : flatten({ [key]: value }));
+    }
+    return out;
 }
 
 // What names people is left out or hashed. A sender that says `hashed` has hashed what the settings list already.
@@ -174,6 +187,7 @@ function listViewed({ data, properties, config, options }) {
         content_type: contentType(properties, config, options, isGroup ? 'product_group' : 'product'),
         contents: group ? [{ id: category, quantity: 1 }] : contents,
         content_category: category,
+        content_name: properties.contentName,
         value: amount(properties.value),
         currency: currency(properties),
     };
@@ -210,18 +224,30 @@ function searched({ data, properties }) {
     };
 }
 
-function order({ data, properties, config, options }) {
-    const { ids, contents } = contentsOf(properties);
+function order({ data, properties, config, options }, more = {}, contentOf = undefined) {
+    const { ids, contents } = contentsOf(properties, contentOf);
     return {
         ...data,
         content_category: categoryText(properties.category),
         content_ids: ids,
         content_type: contentType(properties, config, options, 'product'),
+        ...more,
         currency: currency(properties),
         value: amount(properties.revenue),
         contents,
         num_items: ids.length,
     };
+}
+
+function purchase(given) {
+    const { properties } = given;
+    if (isEmpty(properties.revenue)) {
+        throw new Dead('a purchase needs properties.revenue, what it is worth');
+    }
+    const delivery = ({ delivery_category: own }) => ({
+        delivery_category: [own, properties.delivery_category].find((category) => DELIVERY_CATEGORIES.has(category)),
+    });
+    return order(given, { content_name: properties.contentName }, delivery);
 }
 
 const currency = (properties) => properties.currency || 'USD';
@@ -236,7 +262,7 @@ function amount(value) {
 
 function contentType(properties, config, options, otherwise) {
     const mapped = (config.categoryToContent ?? []).find(({ from, to }) => from && to && from === properties.category);
-    return options.contentType || properties.content_type || mapped?.to || otherwise;
+    return properties.content_type || options.contentType || mapped?.to || otherwise;
 }
 
 function categoryText(category) {
@@ -251,17 +277,21 @@ function categoryText(category) {
 
 const idOf = ({ product_id: own, sku, id }) => [own, sku, id].find((value) => !isEmpty(value));
 
-// What a product does not say of quantity and price, the event says.
-function contentsOf(properties) {
+const listOf = (value) => (Array.isArray(value) ? value : []);
+
+// What a product does not say of quantity and price, the event says. Without products the event may have made the lists itself.
+function contentsOf(properties, more = () => ({})) {
     const { quantity, price } = properties;
     const products = properties.products ?? [];
     if (!Array.isArray(products) || !products.every(isObject)) {
         throw new Dead('properties.products is a list of objects');
     }
     const named = products.filter((item) => idOf(item) !== undefined);
+    if (named.length === 0) {
+        return { ids: listOf(properties.content_ids), contents: listOf(properties.contents) };
+    }
     const contents = named.map((item) => ({
-        id: idOf(item), quantity: item.quantity || quantity || 1, item_price: item.price ?? price,
-        delivery_category: DELIVERY_CATEGORIES.has(item.delivery_category) ? item.delivery_category : undefined,
+        id: idOf(item), quantity: item.quantity || quantity || 1, item_price: item.price ?? price, ...more(item),
     }));
     return { ids: named.map(idOf), contents };
 }
