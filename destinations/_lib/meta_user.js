@@ -9,8 +9,8 @@ const HASHED = new Map([
     ['ct', lettersOnly], ['st', lettersOnly], ['zp', zip], ['country', asIs],
 ]);
 
-// draft: {user: its parts as the event has them, name, time_ms}; hashed: the sender says that the parts are hashes already.
-export function userData({ user = {}, name, time_ms: time }, url, hashed) {
+// draft: {user: its parts as the event has them, name, click: {url, time}}; hashed: the sender says that the parts are hashes already.
+export function userData({ user = {}, name, click = {} }, hashed) {
     const data = { ...user };
     if (typeof name === 'string' && name) {
         // as written: those who come from the original have such hashes at Meta
@@ -18,7 +18,7 @@ export function userData({ user = {}, name, time_ms: time }, url, hashed) {
         data.fn = first;
         data.ln = rest.at(-1) ?? data.ln;
     }
-    data.fbc ??= clickId(url, time);
+    data.fbc ??= clickId(click);
     for (const [key, tidy] of HASHED) {
         if (key in data && !hashed) {
             const value = isEmpty(data[key]) ? undefined : tidy(data[key]);
@@ -63,7 +63,7 @@ function zip(text) {
 }
 
 // https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/fbp-and-fbc
-function clickId(url, time) {
+function clickId({ url, time }) {
     const found = /[?&]fbclid=([^&#]+)/.exec(typeof url === 'string' ? url : '');
     return found ? `fb.1.${time}.${found[1]}` : undefined;
 }

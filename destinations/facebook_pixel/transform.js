@@ -17,8 +17,8 @@ const MINUTE_MS = 60000;
 // Device and app, in the places that Meta gives them: https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/app-data
 const EXTINFO = [
     'context.app.namespace', 'context.app.build', 'context.app.version', 'context.os.version', 'context.device.model', 'context.locale',
-    undefined, 'context.network.carrier', 'context.screen.width', 'context.screen.height', 'context.screen.density', undefined, undefined,
-    undefined, 'context.timezone',
+    'context.abv_timezone', 'context.network.carrier', 'context.screen.width', 'context.screen.height', 'context.screen.density',
+    'context.cpu_cores', 'context.ext_storage_size', 'context.avl_storage_size', 'context.timezone',
 ];
 
 // Properties that say something of the event itself, not of its custom_data.
@@ -64,10 +64,10 @@ export const transform = each(({ message, draft }, config, ctx) => {
     const source = actionSource(action_source, message.channel);
     checkTime(draft.body.time_ms, source, ctx.now);
     const event = {
-        user_data: userData(draft.body, event_source_url, options.hashed),
+        user_data: userData(draft.body, options.hashed),
         event_name: name, event_time, event_source_url, opt_out, event_id, action_source: source,
         ...draft.body.options,
-        app_data: source === 'app' ? appData(message) : undefined,
+        app_data: source === 'app' ? appData(message, draft.body.app) : undefined,
         custom_data: custom ? customData({ message, config, options, custom, standard }) : undefined,
     };
     const test = config.testDestination && config.testEventCode ? { test_event_code: config.testEventCode } : {};
@@ -114,16 +114,20 @@ function actionSource(given, channel) {
 }
 
 // Required of events of apps; iPhones ask their owner, others allow. A place that is not known is an empty text.
-function appData(message) {
+function appData(message, more) {
     const { os, device } = message.context ?? {};
-    const apple = isApple(os?.name);
+    const apple = isApple(os?.name || device?.type);
     const allowed = device?.adTrackingEnabled ?? !apple;
+    const followed = message.properties?.application_tracking_enabled ?? device?.adTrackingEnabled ?? true;
     return {
-        advertiser_tracking_enabled: allowed ? 1 : 0,
-        application_tracking_enabled: device?.adTrackingEnabled === false ? 0 : 1,
-        extinfo: [apple ? 'i2' : 'a2', ...EXTINFO.map((path) => String((path && first(message, [path])) ?? ''))],
+        advertiser_tracking_enabled: Number(isYes(allowed)),
+        application_tracking_enabled: Number(isYes(followed)),
+        extinfo: [apple ? 'i2' : 'a2', ...EXTINFO.map((path) => String(first(message, [path]) ?? ''))],
+        ...more,
     };
 }
+
+const isYes = (value) => Boolean(value) && value !== 'false' && value !== '0';
 
 // Meta refuses a whole request for one event that is older, or lies in the future.
 function checkTime(time, source, now) {
@@ -153,17 +157,18 @@ function flat(properties) {
     return out;
 }
 
-// What names people is left out or hashed. A sender that says `hashed` has hashed what the settings list already.
+// What names people is left out or hashed, unless the settings allow it. A sender that says `hashed` has hashed what they list already.
 function guarded(data, config, options) {
     const allowed = new Set((config.whitelistPiiProperties ?? []).map((row) => row.whitelistPiiProperties));
     const listed = new Map((config.blacklistPiiProperties ?? []).map((row) => [row.blacklistPiiProperties, row.blacklistPiiHash]));
     const out = {};
     for (const [key, value] of Object.entries(data)) {
         const isListed = listed.has(key);
-        if (isListed && !options.hashed && listed.get(key)) {
-            out[key] = sha256(String(value));
-        } else if (isListed ? options.hashed : !PERSONAL.has(key) || allowed.has(key)) {
+        const isAllowed = PERSONAL.has(key) && allowed.has(key);
+        if (isAllowed || (isListed ? options.hashed : !PERSONAL.has(key))) {
             out[key] = value;
+        } else if (isListed && listed.get(key)) {
+            out[key] = sha256(String(value));
         }
     }
     return out;
