@@ -6,7 +6,8 @@ import { first, flatten, isEmpty, isObject, number, without } from '_lib/values'
 
 export { outcome } from '_lib/meta_answers';
 
-const OPTIONS_OF = ['Facebook Pixel', 'FacebookPixel', 'FACEBOOK_PIXEL', 'facebook_pixel', 'facebook pixel', 'fb_pixel'];
+const OPTIONS_OF = ['Facebook Pixel', 'FacebookPixel', 'FACEBOOK_PIXEL', 'facebook_pixel', 'facebook pixel', 'Facebook_Pixel', 'fb_pixel',
+    'fb pixel', 'FB Pixel'];
 
 // https://developers.facebook.com/docs/marketing-api/conversions-api/parameters/server-event
 const ACTION_SOURCES = new Set(['email', 'website', 'app', 'phone_call', 'chat', 'physical_store', 'system_generated', 'business_messaging', 'other']);

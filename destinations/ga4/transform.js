@@ -67,6 +67,7 @@ const PLANS = new Map(Object.entries({
 }));
 const CURRENCY = 'USD';
 
+const SIGN_INS = new Set(['login', 'sign_up']);
 const CAMPAIGN = { campaign_id: 'id', campaign: 'name', source: 'source', medium: 'medium', term: 'term', content: 'content' };
 
 const ITEM_NAMES = new Map(Object.entries({
@@ -170,12 +171,22 @@ function campaign(message, properties) {
     return addCustom(params, properties, new Set([...PLACED, ...(isObject(properties.campaign) ? ['campaign'] : [])]));
 }
 
+// How somebody signed in may be said of the person.
+function signIn(name, message) {
+    const event = custom(name, message.properties);
+    put(event.params, 'method', message.traits?.method);
+    return event;
+}
+
 function track(message) {
     const given = eventName(message.event);
     const key = given.toLowerCase();
     const properties = isObject(message.properties) ? message.properties : {};
     if (key === 'campaign_details') {
         return { name: key, params: campaign(message, properties) };
+    }
+    if (SIGN_INS.has(given)) {
+        return signIn(given, message);
     }
     const { name, required } = NAMES.get(key) ?? { name: given, required: [] };
     const plan = PLANS.get(key) ?? PLANS.get(name);
