@@ -27,11 +27,14 @@ export function readPath(value, steps, at = 0) {
     return typeof value === 'object' && Object.hasOwn(value, step) ? readPath(value[step], steps, at + 1) : undefined;
 }
 
+// What goes to each element of what others make: it is written after them.
+export const goesToEach = (steps, value) => steps.includes(EACH) && !Array.isArray(value);
+
 const containerFor = (step) => (typeof step === 'number' || step === EACH ? [] : {});
 
-// Elements go one by one where the path has a star; any other value goes to all elements that are there.
+// Elements go one by one where the path has a star; any other value goes to all elements that are there, or makes one.
 function writeEach(list, steps, at, value) {
-    const values = Array.isArray(value) ? value : list.map(() => value);
+    const values = Array.isArray(value) ? value : list.length > 0 ? list.map(() => value) : [value];
     values.forEach((item, i) => {
         if (at + 1 === steps.length) {
             list[i] = item;

@@ -4,7 +4,7 @@ import { Dead, each } from 'sluice';
 import { addSession, collect, custom, envelope, eventName, group, optionsOf, page, prepare } from '_lib/ga4';
 import { typeOf } from '_lib/event';
 import { isObject } from '_lib/values';
-import { parsePath, readPath, writePath } from '_lib/json_path';
+import { goesToEach, parsePath, readPath, writePath } from '_lib/json_path';
 
 const GROUPS = { page, group };
 
@@ -27,8 +27,10 @@ function rowsOf(config) {
 function mapped({ message, draft }, { config, to }, row) {
     const options = optionsOf(message);
     const body = { ...envelope(message, config, draft.body, options), events: [{ name: eventName(row.to), params: {} }] };
-    for (const pair of row.properties) {
-        writePath(body, pathOf(pair.to), readPath(message, pathOf(pair.from)));
+    const writes = row.properties.map((pair) => ({ path: pathOf(pair.to), value: readPath(message, pathOf(pair.from)) }));
+    const isLate = ({ path, value }) => goesToEach(path, value);
+    for (const { path, value } of [...writes.filter((write) => !isLate(write)), ...writes.filter(isLate)]) {
+        writePath(body, path, value);
     }
     const event = isObject(body.events?.[0]) ? body.events[0] : {};
     if (!isObject(event.params)) {
