@@ -168,7 +168,8 @@ function campaign(message, properties) {
     for (const [name, key] of Object.entries(CAMPAIGN)) {
         put(params, name, first(message, [`context.campaign.${key}`, `properties.campaign.${key}`]));
     }
-    return addCustom(params, properties, new Set([...PLACED, ...(isObject(properties.campaign) ? ['campaign'] : [])]));
+    const used = new Set([...PLACED, ...Object.keys(params), ...(isObject(properties.campaign) ? ['campaign'] : [])]);
+    return addCustom(params, properties, used);
 }
 
 // How somebody signed in may be said of the person.
@@ -188,9 +189,10 @@ function track(message) {
     if (SIGN_INS.has(given)) {
         return signIn(given, message);
     }
-    const { name, required } = NAMES.get(key) ?? { name: given, required: [] };
+    const shop = NAMES.get(key);
+    const name = shop?.name ?? given;
     const plan = PLANS.get(key) ?? PLANS.get(name);
-    return plan ? { name, params: addStandard(properties, plan, required) } : custom(name, properties);
+    return plan ? { name, params: addStandard(properties, plan, shop?.required ?? []) } : custom(name, properties);
 }
 
 const TYPES = { track, page, group };
