@@ -15,8 +15,10 @@ const IDENTIFIERS = new Map([['email', 'email'], ['phone', 'phone_number'], ['ph
 
 // Events that Klaviyo's own shop integrations have another name and other properties for (only in the oldest revision).
 // https://developers.klaviyo.com/en/v2023-01-24/docs/guide_to_integrating_a_platform_without_a_pre_built_klaviyo_integration
+const VIEWED = { metric: 'Viewed Product', properties: (shop) => shop.viewed };
 const SHOP = new Map([
-    ['product viewed', { metric: 'Viewed Product', properties: (shop) => shop.viewed }],
+    ['product viewed', VIEWED],
+    ['product clicked', VIEWED],
     ['product added', { metric: 'Added to Cart', properties: (shop) => ({ ...shop.added, items: shop.items }) }],
     ['checkout started', { metric: 'Started Checkout', properties: (shop) => ({ ...shop.started, items: shop.items }) }],
 ]);
@@ -52,7 +54,7 @@ function identify(event, config, ctx) {
     const { message, draft } = event;
     const profile = readProfile(message, draft.body.profile, config);
     const options = field(message, 'traits')?.properties ?? {};
-    const subscription = identifySubscription(message, profile, options, config);
+    const subscription = identifySubscription(event, profile, options, config);
     if (isOld(config)) {
         return createThenUpdate(profile, config, ctx).then((update) => [update, ...subscription]);
     }
@@ -127,7 +129,7 @@ function checkPhone(phone) {
 // https://developers.klaviyo.com/en/reference/create_or_update_profile: patch_properties
 function patchOf(message, profile) {
     const options = integration(message, NAMES) ?? {};
-    const unset = Array.isArray(options.fieldsToUnset) ? options.fieldsToUnset : undefined;
+    const unset = Array.isArray(options.fieldsToUnset) || typeof options.fieldsToUnset === 'string' ? options.fieldsToUnset : undefined;
     return withoutEmpty({
         append: takeOut(profile.properties, options.fieldsToAppend),
         unappend: takeOut(profile.properties, options.fieldsToUnappend),
@@ -222,13 +224,14 @@ function oldEvent({ draft }, config) {
 
 // ---- subscriptions ----
 
-function identifySubscription(message, profile, options, config) {
-    const list = options.listId ?? config.listId;
+function identifySubscription(event, profile, options, config) {
+    const list = isEmpty(options.listId) ? config.listId : options.listId;
     const wanted = options.subscribe === true || (options.subscribe === false && !isOld(config));
-    return isEmpty(list) || !wanted ? [] : [subscriptionOf(message, profile, { ...options, list }, config)];
+    return isEmpty(list) || !wanted ? [] : [subscriptionOf(event, profile, { ...options, list }, config)];
 }
 
-function subscribeToGroup({ message, draft }, config) {
+function subscribeToGroup(event, config) {
+    const { message, draft } = event;
     const traits = field(message, 'groupTraits') ?? {};
     if (typeof traits.subscribe !== 'boolean') {
         throw new Dead('traits.subscribe must be true or false: a group event subscribes a user to a list');
@@ -240,25 +243,30 @@ function subscribeToGroup({ message, draft }, config) {
     if (!isOld(config)) {
         checkPhone(profile.phone_number);
     }
-    return subscriptionOf(message, profile, { ...traits, list: field(message, 'groupId') }, config);
+    return subscriptionOf(event, profile, { ...traits, list: field(message, 'groupId') }, config);
 }
 
 // keep: what batch() needs to know of it. Those of identify and of group events stay apart.
-function subscriptionOf(message, { email, phone_number }, options, config) {
+function subscriptionOf({ message, metadata }, { email, phone_number }, options, config) {
     const user = withoutEmpty({ email, phone_number });
     requireAny(user, ['email', 'phone_number']);
-    const channels = channelsOf(user, isEmpty(options.consent) ? config.consent : options.consent, config);
-    const keep = { list: options.list, old: isOld(config), subscribe: options.subscribe, from: typeOf(message) };
+    const alone = metadata?.dontBatch === true;
+    const keep = { list: options.list, old: isOld(config), subscribe: options.subscribe, from: typeOf(message), alone };
     const job = jobKind(keep);
-    const profile = isOld(config) ? oldSubscriber(user, channels) : subscriber(message, user, channels, job, config);
+    const channels = namesChannels(job, config) ? channelsOf(user, options.consent, config) : undefined;
+    const profile = isOld(config) ? oldSubscriber(user, channels) : subscriber(message, user, channels, job);
     return { request: jobRequest(keep, [profile]), keep };
 }
 
 const jobKind = ({ old, subscribe }) => (!subscribe ? UNSUBSCRIBE : old ? OLD_SUBSCRIBE : SUBSCRIBE);
 
+// Unsubscribing names channels only since 2026-04-15: without them all are left.
+// https://developers.klaviyo.com/en/reference/bulk_unsubscribe_profiles
+const namesChannels = (job, config) => job !== UNSUBSCRIBE || config.apiVersion === 'v3';
+
 // The event's channels, else the configured ones, that the user can be reached on. undefined: nobody said which.
 function channelsOf(user, consent, config) {
-    const asked = (Array.isArray(consent) ? consent : [consent]).filter((channel) => !isEmpty(channel));
+    const asked = [isEmpty(consent) ? config.consent : consent].flat().filter((channel) => !isEmpty(channel));
     const channels = asked.filter((channel) => user[CHANNELS[channel]]);
     if (channels.length > 0) {
         return channels;
@@ -269,12 +277,10 @@ function channelsOf(user, consent, config) {
     return undefined;
 }
 
-// Unsubscribing takes no profile id, and names channels only since 2026-04-15: without them all are left.
-// https://developers.klaviyo.com/en/reference/bulk_unsubscribe_profiles
-function subscriber(message, user, channels, job, config) {
-    const named = channels && (job === SUBSCRIBE || config.apiVersion === 'v3');
-    const consents = (channels ?? []).map((channel) => [channel, { marketing: { consent: job.word } }]);
-    const attributes = named ? { ...user, subscriptions: Object.fromEntries(consents) } : user;
+// Unsubscribing takes no profile id.
+function subscriber(message, user, channels, job) {
+    const consents = channels?.map((channel) => [channel, { marketing: { consent: job.word } }]);
+    const attributes = consents ? { ...user, subscriptions: Object.fromEntries(consents) } : user;
     return { type: 'profile', ...(job === SUBSCRIBE ? idOf(message) : {}), attributes };
 }
 
@@ -316,7 +322,7 @@ function addToJob(jobs, { events, request, keep }) {
     const key = JSON.stringify(keep);
     const at = jobs.findLastIndex((job) => job.key === key);
     const later = jobs.slice(at + 1).some((job) => job.profiles.some((other) => address(other) === address(profile)));
-    if (at >= 0 && !later && jobs[at].profiles.length < jobKind(keep).profiles) {
+    if (at >= 0 && !keep.alone && !later && jobs[at].profiles.length < jobKind(keep).profiles) {
         jobs[at].profiles.push(profile);
         jobs[at].events.push(...events);
     } else {
