@@ -1,8 +1,8 @@
 // HubSpot: contacts and events by the legacy or the new API, records and associations of reverse ETL.
 // https://developers.hubspot.com/docs/api-reference/latest/crm/understanding-the-crm
 import { Dead, each } from 'sluice';
-import { chunk, get, groupBy, isEmpty } from '_lib/values';
-import { externalIds, field, isMapped, mappedObject, typeOf } from '_lib/event';
+import { chunk, get, groupBy, isEmpty, withoutEmpty } from '_lib/values';
+import { externalId, externalIds, field, isMapped, mappedObject, typeOf } from '_lib/event';
 import { hubspot } from '_lib/hs_account';
 import { contactProperties, propertyName, recordProperties } from '_lib/hs_properties';
 
@@ -23,10 +23,11 @@ const associationOf = (message) => externalIds(message).find(isAssociation);
 // What the table makes of the event
 const drafted = ({ draft }) => draft?.body ?? {};
 
-// Contact fields by HubSpot's names: the standard ones of the table, and traits
+// Contact fields by HubSpot's names: the standard ones of the table, then traits
 function fieldsOf(event) {
+    const standard = drafted(event);
     const traits = Object.entries(traitsOf(event.message)).map(([key, value]) => [propertyName(key), value]);
-    return { ...Object.fromEntries(traits), ...drafted(event) };
+    return { ...standard, ...Object.fromEntries(traits), ...standard };
 }
 
 // `same`: what events have in common that write one record. HubSpot refuses a batch that names a record twice.
@@ -53,9 +54,13 @@ async function legacyContact(event, { account }) {
     return { request: account.request('/contacts/v1/contact/batch/', [{ email, properties: list }]) };
 }
 
+// The trait of this very name, which HubSpot's names for traits may have lost
+const pick = (traits, name) => (isEmpty(traits[name]) ? {} : { [name]: traits[name] });
+
 // What a contact is looked up by: {property, value}
 function lookupOf(event, { config }) {
-    const fields = isEmpty(traitsOf(event.message)) ? {} : fieldsOf(event);
+    const traits = traitsOf(event.message);
+    const fields = isEmpty(traits) ? {} : { ...fieldsOf(event), ...pick(traits, config.lookupField) };
     const property = [config.lookupField, 'email'].find((name) => !isEmpty(fields[name]));
     return property && { property, value: fields[property] };
 }
@@ -138,10 +143,10 @@ async function legacyEvent(event, { account, config }) {
     if (isEmpty(config.hubID)) {
         throw new Dead('the settings lack the hub id');
     }
-    const revenue = get(message, 'properties.revenue') ?? get(message, 'properties.value');
+    const revenue = ['revenue', 'value'].map((name) => message.properties?.[name]).find((amount) => !isEmpty(amount));
     const properties = contactProperties(fieldsOf(event), await account.contactTypes(), drafted(event));
-    const query = { _a: config.hubID, _n: message.event, ...(isEmpty(revenue) ? {} : { _m: revenue }), ...properties };
-    return { request: account.event(query) };
+    const query = withoutEmpty({ _a: config.hubID, _n: message.event, _m: revenue, id: externalId(message, 'hubspotId') });
+    return { request: account.event({ ...query, ...properties }) };
 }
 
 // https://developers.hubspot.com/docs/api-reference/latest/events/send-event-completions/guide
@@ -159,7 +164,7 @@ function behaviouralEvent(event, { account, config }) {
     if (isEmpty(who.email) && isEmpty(who.utk) && isEmpty(who.objectId)) {
         throw new Dead('a behavioural event needs the email, utk or objectId of its contact');
     }
-    const properties = {};
+    const properties = { ...who.properties };
     for (const { from, to } of row.eventProperties ?? []) {
         const value = isEmpty(from) || isEmpty(to) ? undefined : get(message.properties ?? {}, from);
         if (value !== undefined && value !== null) {
