@@ -70,7 +70,7 @@ async function findContact({ property, value }, call) {
     const { account, events } = call;
     const contacts = events.filter(({ message }) => typeOf(message) === 'identify' && !isMapped(message));
     const lookups = contacts.map((event) => lookupOf(event, call)).filter((other) => other?.property === property);
-    const values = lookups.map((other) => other.value);
+    const values = [...new Set(lookups.map((other) => other.value))];
     const ids = values.length > 1 ? await account.findAmong(CONTACTS, property, values, value)
         : await account.findOne(CONTACTS, property, value);
     if (ids.length > 1) {
