@@ -1,7 +1,7 @@
 // Klaviyo: profiles, events and subscriptions to lists, in three revisions of its API.
 import { Dead, Retry, Throttled, each } from 'sluice';
 import { externalId, externalIds, field, integration, isMapped, typeOf } from '_lib/event';
-import { flatten, isEmpty, withoutEmpty } from '_lib/values';
+import { flatten, get, isEmpty, withoutEmpty } from '_lib/values';
 
 const API = 'https://a.klaviyo.com/api';
 const NAMES = ['KLAVIYO', 'Klaviyo', 'klaviyo'];
@@ -37,6 +37,7 @@ const WORDS = {
     phone_number: 'a phone number',
     external_id: 'a user id',
     anonymous_id: 'an anonymous id',
+    _kx: 'an exchange id',
     $email: 'an e-mail address',
     $phone_number: 'a phone number',
     $id: 'a user id',
@@ -73,7 +74,7 @@ function idOf(message) {
 function identifiedProfile(message, attributes) {
     const id = idOf(message);
     if (!id.id) {
-        requireAny(attributes, ['email', 'phone_number', 'external_id', 'anonymous_id']);
+        requireAny(attributes, ['email', 'phone_number', 'external_id', 'anonymous_id', '_kx']);
     }
     return { type: 'profile', ...id, attributes };
 }
@@ -224,10 +225,10 @@ function oldEvent({ draft }, config) {
 
 // ---- subscriptions ----
 
-function identifySubscription(event, profile, options, config) {
-    const list = isEmpty(options.listId) ? config.listId : options.listId;
-    const wanted = options.subscribe === true || (options.subscribe === false && !isOld(config));
-    return isEmpty(list) || !wanted ? [] : [subscriptionOf(event, profile, { ...options, list }, config)];
+function identifySubscription(event, profile, { listId, subscribe, consent }, config) {
+    const list = isEmpty(listId) ? config.listId : listId;
+    const wanted = subscribe === true || (subscribe === false && !isOld(config));
+    return isEmpty(list) || !wanted ? [] : [subscriptionOf(event, profile, { list, subscribe, consent }, config)];
 }
 
 function subscribeToGroup(event, config) {
@@ -243,17 +244,19 @@ function subscribeToGroup(event, config) {
     if (!isOld(config)) {
         checkPhone(profile.phone_number);
     }
-    return subscriptionOf(event, profile, { ...traits, list: field(message, 'groupId') }, config);
+    const consent = isEmpty(traits.consent) && !isOld(config) ? get(message, 'context.traits.consent') : traits.consent;
+    const source = isOld(config) || !traits.subscribe ? undefined : traits.custom_source;
+    const options = { list: field(message, 'groupId'), subscribe: traits.subscribe, consent, source };
+    return subscriptionOf(event, profile, options, config);
 }
 
 // keep: what batch() needs to know of it. Those of identify and of group events stay apart.
-function subscriptionOf({ message, metadata }, { email, phone_number }, options, config) {
+function subscriptionOf({ message, metadata }, { email, phone_number }, { consent, ...options }, config) {
     const user = withoutEmpty({ email, phone_number });
     requireAny(user, ['email', 'phone_number']);
-    const alone = metadata?.dontBatch === true;
-    const keep = { list: options.list, old: isOld(config), subscribe: options.subscribe, from: typeOf(message), alone };
+    const keep = { ...options, old: isOld(config), from: typeOf(message), alone: metadata?.dontBatch === true };
     const job = jobKind(keep);
-    const channels = namesChannels(job, config) ? channelsOf(user, options.consent, config) : undefined;
+    const channels = namesChannels(job, config) ? channelsOf(user, consent, config) : undefined;
     const profile = isOld(config) ? oldSubscriber(user, channels) : subscriber(message, user, channels, job);
     return { request: jobRequest(keep, [profile]), keep };
 }
@@ -295,7 +298,7 @@ function jobRequest(keep, profiles) {
         ? { type, attributes: { list_id: keep.list, subscriptions: profiles } }
         : {
             type,
-            attributes: { profiles: { data: profiles } },
+            attributes: withoutEmpty({ custom_source: keep.source, profiles: { data: profiles } }),
             relationships: { list: { data: { type: 'list', id: keep.list } } },
         };
     return post(`${type}s`, { data });
