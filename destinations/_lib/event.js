@@ -15,10 +15,10 @@ export const isApple = (platform) => APPLE.has(String(platform ?? '').toLowerCas
 // context.externalId: [{type, id, identifierType}]
 export function externalIds(message) {
     const ids = get(message, 'context.externalId');
-    return Array.isArray(ids) ? ids : isObject(ids) ? [ids] : [];
+    return (Array.isArray(ids) ? ids : [ids]).filter(isObject);
 }
 
-export const externalId = (message, type) => externalIds(message).find((id) => id?.type === type)?.id;
+export const externalId = (message, type) => externalIds(message).find((id) => id.type === type)?.id;
 
 // Rows of reverse ETL come in the destination's own field names.
 export const isMapped = (message) => Boolean(get(message, 'context.mappedToDestination'));
