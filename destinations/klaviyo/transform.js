@@ -1,7 +1,7 @@
 // Klaviyo: profiles, events and subscriptions to lists, in three revisions of its API.
 import { Dead, Retry, Throttled, each } from 'sluice';
 import { externalId, externalIds, field, integration, isMapped, typeOf } from '_lib/event';
-import { flatten, get, isEmpty, withoutEmpty } from '_lib/values';
+import { first, flatten, get, isEmpty, withoutEmpty } from '_lib/values';
 
 const API = 'https://a.klaviyo.com/api';
 const NAMES = ['KLAVIYO', 'Klaviyo', 'klaviyo'];
@@ -54,7 +54,7 @@ const isOld = (config) => config.apiVersion === 'v1';
 function identify(event, config, ctx) {
     const { message, draft } = event;
     const profile = readProfile(message, draft.body.profile, config);
-    const options = field(message, 'traits')?.properties ?? {};
+    const options = first(message, ['traits.properties', 'context.traits.properties']) ?? {};
     const subscription = identifySubscription(event, profile, options, config);
     if (isOld(config)) {
         return createThenUpdate(profile, config, ctx).then((update) => [update, ...subscription]);
