@@ -269,7 +269,7 @@ const namesChannels = (job, config) => job !== UNSUBSCRIBE || config.apiVersion 
 
 // The event's channels, else the configured ones, that the user can be reached on. undefined: nobody said which.
 function channelsOf(user, consent, config) {
-    const asked = [isEmpty(consent) ? config.consent : consent].flat().filter((channel) => !isEmpty(channel));
+    const asked = [isEmpty(consent) ? config.consent : consent].flat().filter((channel) => Object.hasOwn(CHANNELS, channel));
     const channels = asked.filter((channel) => user[CHANNELS[channel]]);
     if (channels.length > 0) {
         return channels;
