@@ -11,11 +11,11 @@ const PLACE = { countryName: 'country', countryCode: 'countryCode', stateName: '
     postalCode: 'postalCode', continent: 'continent', regionName: 'regionName', timeZone: 'timeZone' };
 const ROWS = [
     ['user.identifyId', 'userId'],
-    ['event.eventType', 'category'],
     ['event.remoteHost', 'context.ip'],
 ];
 const ENGAGEMENT = ['engagementId', 'contentType', 'interaction'];
-const SURVEY = ['activation', 'userInput', 'questionType', 'score', 'scoreType', 'stepNumber', 'questionHtml', 'questionText'];
+const SURVEY = ['activation', 'userInput', 'questionType', 'score', 'scoreType', 'stepNumber', 'questionId', 'questionHtml', 'questionText',
+    'answers', 'contactMeAllowed'];
 
 // type: [name, properties]
 const EVENTS = new Map([
@@ -46,15 +46,27 @@ function identityOf({ user, event }) {
     return user.identifyId || !anonymousId ? {} : { anonymousId };
 }
 
-function kindOf(event) {
-    if (event.eventType === 'SIGN_UP') {
-        return { type: 'identify' };
-    }
-    const [name, properties] = EVENTS.get(event.eventType) ?? [];
+const timeOf = (ms) => isoOfSeconds(ms / MS);
+
+// Who signed up became known then, whenever the webhook tells of it.
+function identify(payload) {
+    const createdAt = timeOf(payload.user.signUpDate) ?? timeOf(payload.event.date);
+    const event = fill(eventFrom('GAINSIGHTPX', { type: 'identify' }), payload, [...ROWS, ['user.lastVisitedUserAgentData', 'context.userAgent']]);
+    return { ...event, traits: traitsOf(payload), ...(createdAt && { createdAt, originalTimestamp: createdAt }) };
+}
+
+function track(payload) {
+    const { event: source } = payload;
+    const [name, properties] = EVENTS.get(source.eventType) ?? [];
     if (name === undefined) {
-        throw new Dead(`Gainsight PX sends ${[...EVENTS.keys()].join(', ')} or SIGN_UP as eventType, not ${JSON.stringify(event.eventType)}`);
+        throw new Dead(`Gainsight PX sends ${[...EVENTS.keys()].join(', ')} or SIGN_UP as eventType, not ${JSON.stringify(source.eventType)}`);
     }
-    return { type: 'track', event: name(event), properties: pruned({ ...only(event, ['propertyKey', 'globalContext']), ...properties(event) }) };
+    const own = { type: 'track', event: name(source), category: source.eventType,
+        properties: pruned({ ...only(source, ['propertyKey', 'globalContext']), ...properties(source) }) };
+    const event = fill(eventFrom('GAINSIGHTPX', own), payload, ROWS);
+    event.context.traits = traitsOf(payload);
+    const time = timeOf(source.date);
+    return time ? { ...event, sentAt: time, originalTimestamp: time } : event;
 }
 
 export function transform(request) {
@@ -62,9 +74,7 @@ export function transform(request) {
     if (!isObject(payload.event) || !isObject(payload.user)) {
         throw new Dead('a webhook of Gainsight PX has a user and an event');
     }
-    const event = fill(eventFrom('GAINSIGHTPX', kindOf(payload.event)), payload, ROWS);
-    event.context.traits = traitsOf(payload);
+    const event = payload.event.eventType === 'SIGN_UP' ? identify(payload) : track(payload);
     event.context.externalId = externalIds({ gainsightpxAptrinsicId: payload.user.aptrinsicId });
-    const time = isoOfSeconds(payload.event.date / MS);
-    return { events: [{ ...event, ...identityOf(payload), ...(time && { sentAt: time, originalTimestamp: time }) }] };
+    return { events: [{ ...event, ...identityOf(payload) }] };
 }
