@@ -8,6 +8,7 @@ const METRICS = { attempted: 'Attempted', bounced: 'Bounced', clicked: 'Link Cli
     spammed: 'Marked as Spam', subscribed: 'Subscribed', undeliverable: 'Undeliverable', unsubscribed: 'Unsubscribed' };
 const ROWS = [
     ['event_id', 'properties.eventId'],
+    ['data.event_id', 'properties.eventId'],
     ['data.delivery_id', 'properties.deliveryId'],
     ['data.action_id', 'properties.actionId'],
     ['data.broadcast_id', 'properties.broadcastId'],
@@ -21,6 +22,8 @@ const ROWS = [
     ['data.href', 'properties.link.url'],
     ['data.link_id', 'properties.link.id'],
     ['data.recipients', 'properties.recipients'],
+    ['data.device_id', 'properties.deviceId'],
+    ['data.device_platform', 'properties.devicePlatform'],
     ['data.customer_id', 'userId'],
     ['data.identifiers.id', 'userId'],
     ['data.identifiers.cio_id', 'context.traits.cioId'],
@@ -39,7 +42,7 @@ export function transform(request) {
     if (time) {
         Object.assign(event, { originalTimestamp: time, sentAt: time });
     }
-    if (event.userId === undefined && event.context.traits?.email) {
+    if (!event.userId && event.context.traits?.email) {
         event.anonymousId = event.context.traits.email;
     }
     return { events: [event] };
