@@ -6,6 +6,8 @@ const ROWS = [
     ['event', 'event'],
     ['email', 'context.traits.email'],
     ['ip', 'context.ip', 'properties.ip'],
+    ['url', 'context.page.url', 'properties.url'],
+    ['source', 'context.campaign.source'],
     ['agent', 'context.userAgent'],
     ['customcampaign', 'properties.customcampaign'],
     ['mj_campaign_id', 'properties.mj_campaign_id'],
