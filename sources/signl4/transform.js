@@ -5,9 +5,8 @@ import { flatten, without } from '_lib/values';
 // A changed alert says in its status what became of it.
 const EVENTS = new Map([
     ['200', 'New Alert Created'],
-    ['201 2', 'Alert Confirmed'],
+    ['201', 'Alert Confirmed'],
     ['201 4', 'Alert Resolved'],
-    ['201', 'Alert Status Changed'],
     ['202', 'Alert Escalated'],
     ['203', 'Alert Annotated'],
     ['300', 'Duty Period Started'],
@@ -23,7 +22,7 @@ const ROWS = [
 const MAPPED = ['id', 'eventRaisedUtc', 'user.id', 'user.mailaddress', 'user.username'];
 
 const nameOf = (payload) => EVENTS.get(`${payload.eventType} ${payload.alert?.statusCode}`) ?? EVENTS.get(`${payload.eventType}`)
-    ?? 'Unknown Event';
+    ?? 'Alert Updated';
 
 export function transform(request, config, ctx) {
     const payload = objectOf(request);
