@@ -15,7 +15,7 @@ function propertiesOf(payload) {
 
 export function transform(request) {
     const payload = objectOf(request);
-    const email = first(payload, ['triggerData.email', ...FORMS.map((form) => `${form}recipientEmail`)]);
+    const email = first(payload, ['triggerData.email', 'recipientData.email', ...FORMS.map((form) => `${form}recipientEmail`)]);
     if (!email) {
         throw new Dead('a webhook of Mailmodo has an email or a recipientEmail');
     }
