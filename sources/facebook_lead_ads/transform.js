@@ -22,11 +22,18 @@ const ROWS = [
     ['post_code', 'context.traits.address.postalCode'],
 ];
 
-// "02/01/2025 10:20" is the first of February, UTC.
-function timeOf(text) {
-    const [, month, day, year, hour, minute] = /^(\d\d)\/(\d\d)\/(\d{4}) (\d\d):(\d\d)$/.exec(text ?? '') ?? [];
-    const iso = year ? `${year}-${month}-${day}T${hour}:${minute}:00Z` : `${text ?? ''}`.replace(/([+-]\d\d)(\d\d)$/, '$1:$2');
-    const ms = /^\d{4}-\d\d-\d\dT/.test(iso) ? Date.parse(iso) : NaN;
+const AMERICAN = /^(\d{1,2})\/(\d{1,2})\/(\d{4})(?:[ T](\d{1,2}):(\d\d)(?::(\d\d))?)?$/;
+const ISO = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?) ?(?:Z|([+-]\d\d):?(\d\d))?$/;
+
+const two = (part) => part.padStart(2, '0');
+
+// "02/01/2025 10:20" is the first of February; what says no zone is UTC.
+function timeOf(value) {
+    const text = `${value ?? ''}`;
+    const [, month, day, year, hour = '0', minute = '00', second = '00'] = AMERICAN.exec(text) ?? [];
+    const [, date, time, zone, minutes] = ISO.exec(text) ?? [];
+    const ms = Date.parse(year ? `${year}-${two(month)}-${two(day)}T${two(hour)}:${minute}:${second}Z`
+        : `${date}T${time}${zone ? `${zone}:${minutes}` : 'Z'}`);
     return Number.isNaN(ms) ? undefined : new Date(ms).toISOString();
 }
 
