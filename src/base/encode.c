@@ -22,3 +22,46 @@ void encode_base64(struct slice bytes, struct buf *out) {
         buf_append_byte(out, i + 2 < bytes.len ? alphabet[group & 63] : '=');
     }
 }
+
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    char lower = (char)(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+bool decode_hex(struct slice text, struct buf *out) {
+    for (size_t i = 0; i + 1 < text.len; i += 2) {
+        int high = hex_digit(text.ptr[i]), low = hex_digit(text.ptr[i + 1]);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        buf_append_byte(out, (char)(high << 4 | low));
+    }
+    return text.len % 2 == 0;
+}
+
+static int base64url_digit(char c) {
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const char *at = c != '\0' ? strchr(alphabet, c) : NULL;
+    return at != NULL ? (int)(at - alphabet) : -1;
+}
+
+bool decode_base64url(struct slice text, struct buf *out) {
+    uint32_t bits = 0;
+    unsigned held = 0; /* of `bits`, not yet written */
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = base64url_digit(text.ptr[i]);
+        if (digit < 0) {
+            return false;
+        }
+        bits = bits << 6 | (uint32_t)digit;
+        held += 6;
+        if (held >= 8) {
+            held -= 8;
+            buf_append_byte(out, (char)(bits >> held & 0xff));
+        }
+    }
+    return text.len % 4 != 1;
+}

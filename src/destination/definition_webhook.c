@@ -29,21 +29,26 @@ static bool has_secret(const struct definition *d, struct slice key) {
 
 static enum err read_signature(
     struct schema *s, uint32_t node, const struct definition *d, struct destination_signature *signature) {
-    enum { HEADER, ALGORITHM, ENCODING, PREFIX, CONTENT, SECRET, COUNT };
+    enum { HEADER, ALGORITHM, ENCODING, PREFIX, CONTENT, SECRET, KEY, COUNT };
     static const struct schema_key keys[COUNT] = {[HEADER] = {"header", SCHEMA_TEXT, true},
         [ALGORITHM] = {"algorithm", SCHEMA_TEXT, true},
         [ENCODING] = {"encoding", SCHEMA_TEXT, false},
         [PREFIX] = {"prefix", SCHEMA_TEXT, false},
         [CONTENT] = {"content", SCHEMA_TEXT, false},
-        [SECRET] = {"secret", SCHEMA_TEXT, true}};
-    static const char *const algorithms[] = {"equal", "hmac_sha256", "hmac_sha1"};
+        [SECRET] = {"secret", SCHEMA_TEXT, true},
+        [KEY] = {"key", SCHEMA_TEXT, false}};
+    static const char *const algorithms[] = {"equal", "hmac_sha256", "hmac_sha1", "jwt_hs256"};
     static const char *const encodings[] = {"hex", "base64"};
+    static const char *const key_forms[] = {"text", "hex"};
     uint32_t at[COUNT];
-    size_t algorithm = 0, encoding = 0;
+    size_t algorithm = 0, encoding = 0, key = 0;
     enum err e = schema_object(s, node, keys, COUNT, at);
     e = e == OK ? schema_word(s, at[ALGORITHM], algorithms, COUNT_OF(algorithms), &algorithm) : e;
     if (e == OK && at[ENCODING] != JSON_ABSENT) {
         e = schema_word(s, at[ENCODING], encodings, COUNT_OF(encodings), &encoding);
+    }
+    if (e == OK && at[KEY] != JSON_ABSENT) {
+        e = schema_word(s, at[KEY], key_forms, COUNT_OF(key_forms), &key);
     }
     if (e != OK) {
         return e;
@@ -53,7 +58,8 @@ static enum err read_signature(
         .content = at[CONTENT] != JSON_ABSENT ? schema_text(s, at[CONTENT]) : SLICE("${body}"),
         .secret = schema_text(s, at[SECRET]),
         .algorithm = (enum destination_algorithm)algorithm,
-        .is_base64 = encoding == 1};
+        .is_base64 = encoding == 1,
+        .has_hex_key = key == 1};
     return has_secret(d, signature->secret) ? OK : schema_fail(s, at[SECRET], "must be the key of a secret setting");
 }
 
@@ -74,10 +80,11 @@ static enum err read_signatures(
 }
 
 enum err definition_webhook(struct schema *s, uint32_t node, struct definition *d) {
-    enum { BODIES, GET, SIGNATURES, COUNT };
+    enum { BODIES, GET, SIGNATURES, CHALLENGE, COUNT };
     static const struct schema_key keys[COUNT] = {[BODIES] = {"bodies", SCHEMA_LIST, true},
         [GET] = {"get", SCHEMA_TEXT, true},
-        [SIGNATURES] = {"signatures", SCHEMA_LIST, false}};
+        [SIGNATURES] = {"signatures", SCHEMA_LIST, false},
+        [CHALLENGE] = {"challenge", SCHEMA_TEXT, false}};
     static const char *const gets[] = {"empty", "event"};
     uint32_t at[COUNT];
     size_t get = 0;
@@ -86,6 +93,7 @@ enum err definition_webhook(struct schema *s, uint32_t node, struct definition *
     e = e == OK ? schema_word(s, at[GET], gets, COUNT_OF(gets), &get) : e;
     if (e == OK) {
         webhook->takes_get = get == 1;
+        webhook->challenge = at[CHALLENGE] != JSON_ABSENT ? schema_text(s, at[CHALLENGE]) : SLICE("");
         size_t mark = schema_enter(s, SLICE("bodies"));
         e = read_bodies(s, at[BODIES], webhook);
         if (e == OK) {

@@ -67,7 +67,7 @@ struct destination_batching { /* events 0 = one event, one request */
 /* ---- definitions of sources/: what a vendor's webhook is ---- */
 
 enum destination_webhook_body { WEBHOOK_BODY_JSON = 1, WEBHOOK_BODY_FORM = 2, WEBHOOK_BODY_QUERY = 4 };
-enum destination_algorithm { SIGNATURE_EQUAL, SIGNATURE_HMAC_SHA256, SIGNATURE_HMAC_SHA1 };
+enum destination_algorithm { SIGNATURE_EQUAL, SIGNATURE_HMAC_SHA256, SIGNATURE_HMAC_SHA1, SIGNATURE_JWT_HS256 };
 
 /* A header that proves who sent. */
 struct destination_signature {
@@ -75,12 +75,14 @@ struct destination_signature {
     struct slice content; /* what is signed, with ${body} and ${header.Name} */
     struct slice secret;  /* the key of its setting */
     enum destination_algorithm algorithm;
-    bool is_base64; /* else hex */
+    bool is_base64;   /* else hex */
+    bool has_hex_key; /* the secret is the key in hex */
 };
 
 struct destination_webhook {
-    unsigned bodies; /* enum destination_webhook_body, as bits */
-    bool takes_get;  /* a GET carries an event; else it is only answered */
+    unsigned bodies;        /* enum destination_webhook_body, as bits */
+    bool takes_get;         /* a GET carries an event; else it is only answered */
+    struct slice challenge; /* the parameter of such a GET that is its answer; "" = none */
     const struct destination_signature *signatures;
     size_t signature_count;
 };

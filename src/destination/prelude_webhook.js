@@ -12,9 +12,9 @@ function uuidOf(hash) {
     return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-4${hash.slice(13, 16)}-${variant}${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
 }
 
-function contextOf({ now, uuids, seed }) {
+function contextOf({ now, uuids, seed, source }) {
     let used = 0;
-    return { now, uuid: () => (uuids ? uuids[used++ % uuids.length] : uuidOf(digest('sha256', `${seed}:${used++}`))) };
+    return { now, source, uuid: () => (uuids ? uuids[used++ % uuids.length] : uuidOf(digest('sha256', `${seed}:${used++}`))) };
 }
 
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -132,7 +132,8 @@ static enum err write_answer(const struct source_run *run, struct json_writer *w
 
 enum err source_ask(const struct source_seat *seat, const struct destination_type *type, const struct json_doc *doc,
     uint32_t node, struct json_writer *w, struct errinfo *why) {
-    static const struct slice keys[] = {SLICE("config"), SLICE("request"), SLICE("now"), SLICE("uuids")};
+    static const struct slice keys[] = {
+        SLICE("config"), SLICE("request"), SLICE("now"), SLICE("uuids"), SLICE("source")};
     uint32_t at[COUNT_OF(keys)];
     struct waiting waiting = {.run = {.transform = seat->transform,
                                   .type = type,
@@ -151,6 +152,7 @@ enum err source_ask(const struct source_seat *seat, const struct destination_typ
     }
     run->config = padded(at[0] != JSON_ABSENT ? json_raw(doc, at[0]) : SLICE("{}"), seat->arena);
     run->uuids = json_is(doc, at[3], JSON_ARRAY) ? json_raw(doc, at[3]) : SLICE("");
+    run->id = json_is(doc, at[4], JSON_STRING) ? json_string(doc, at[4], seat->arena) : SLICE("");
     wait_for(&waiting);
     if (err_class(run->err) == ERR_CLASS_RETRY) {
         return err_why(run->err, why, "", "%.*s", SLICE_ARG(run->detail));

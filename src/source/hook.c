@@ -38,6 +38,7 @@ void source_on_webhook(void *ctx, struct gateway_webhook *webhook) {
             .header_count = webhook->header_count,
             .body = webhook->body},
         .config = webhook->source->config,
+        .id = webhook->source->id,
         .now_ms = clock_ms(),
         .parser = webhook->parser,
         .arena = webhook->arena,

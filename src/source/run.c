@@ -79,6 +79,7 @@ static struct slice common_text(const struct source_run *run, const struct desti
     json_write_object(&w);
     json_put_raw(&w, "config", destination_settings_config(settings));
     json_put_i64(&w, "now", run->now_ms);
+    json_put_string(&w, "source", run->id);
     if (run->uuids.len > 0) {
         json_put_raw(&w, "uuids", run->uuids);
     }
@@ -110,7 +111,7 @@ static enum err prepare(struct source_run *run, struct running *running, struct 
         *ret_detail = arena_printf(run->arena, "the source's settings: %s: %s", why.path, why.text);
         return ERR_NOT_WEBHOOK;
     }
-    e = source_verify(run->type, &run->request, settings, run->arena, ret_detail);
+    e = source_verify(run, settings, ret_detail);
     if (e == OK) {
         e = request_text(run, &running->input.message, ret_detail);
     }
@@ -120,10 +121,23 @@ static enum err prepare(struct source_run *run, struct running *running, struct 
     return e;
 }
 
+/* What a vendor asks in a GET to see whether the URL is ours. */
+static struct slice challenge_of(const struct source_run *run) {
+    struct slice query = run->request.query, key, value;
+    while (run->type->webhook->challenge.len > 0 && http_query_next(&query, &key, &value)) {
+        if (slice_eq(key, run->type->webhook->challenge)) {
+            char *text = arena_alloc(run->arena, value.len + 1);
+            return slice_of(text, http_url_decode(value, text));
+        }
+    }
+    return SLICE("");
+}
+
 void source_run(struct source_run *run) {
     bool bare_get = run->request.method == HTTP_METHOD_GET && !run->type->webhook->takes_get;
     if (bare_get) { /* somebody looks whether there is anybody */
-        run->answer = SLICE("");
+        run->answer = challenge_of(run);
+        run->answer_type = run->answer.len > 0 ? SLICE("text/plain") : SLICE_NONE;
         end(run, OK, SLICE_NONE);
         return;
     }

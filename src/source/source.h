@@ -30,6 +30,7 @@ struct source_run {
     const struct destination_type *type; /* of sources/: destination_source_find */
     struct source_request request;
     struct slice config; /* the configured source's, raw JSON */
+    struct slice id;     /* the configured source's; "" = none */
     int64_t now_ms;
     struct slice uuids; /* JSON array: what ctx.uuid() gives, for cases; "" = random ones */
     struct json_parser *parser;
@@ -57,9 +58,9 @@ struct source_seat {
 };
 
 /* Asks the code of `type` what a webhook becomes. The question is the object at `node`: {"config", "request":
- * {"method", "url", "headers": {name: text or texts}, "body": text, or "json": any}, "now", "uuids"}. Written:
- * {"events": […]},
- * {"answer": {"type", "body"}}, both, or {"refused": text}. ERR_INVALID: the question is none; others: no worker. */
+ * {"method", "url", "headers": {name: text or texts}, "body": text, or "json": any}, "now", "uuids", "source": its id}.
+ * Written: {"events": […]}, {"answer": {"type", "body"}}, both, or {"refused": text}. ERR_INVALID: the question is
+ * none; others: no worker. */
 MUST enum err source_ask(const struct source_seat *seat, const struct destination_type *type,
     const struct json_doc *doc, uint32_t node, struct json_writer *w, struct errinfo *why);
 

@@ -7,8 +7,8 @@
 
 /* ---- verify.c ---- */
 /* OK; ERR_SIGNATURE: the source has the secret of a signature, and none of those whose secret it has holds. */
-enum err source_verify(const struct destination_type *type, const struct source_request *request,
-    const struct destination_settings *settings, struct arena *arena, struct slice *ret_detail);
+enum err source_verify(
+    const struct source_run *run, const struct destination_settings *settings, struct slice *ret_detail);
 
 /* ---- body.c ---- */
 /* The request as the code sees it: {"method","url","proto","headers","query", "json" | "form"}. ERR_PAYLOAD:

@@ -5,6 +5,7 @@ import hmac
 import json
 import re
 import subprocess
+import time
 
 import pytest
 from sluice import BINARY, ROOT, webhook, workspace
@@ -123,6 +124,50 @@ def test_a_source_with_a_secret_takes_only_what_proves_who_sent_it(serve_source,
     _, rows, _ = server.cli("tail", "--json", "--outcome", "rejected")
     assert "signature" in rows
     assert SECRET not in rows
+
+
+def test_one_of_several_signatures_will_do(serve_source):
+    server = serve_source("PagerDuty", signingSecret=SECRET)
+    other, own = signed(hashlib.sha256, b"signed with another key"), signed(hashlib.sha256, NESTED)
+    assert send(server, NESTED, {"X-PagerDuty-Signature": f"v1={other}, v1={own}"})[0] == 200
+    assert send(server, NESTED, {"X-PagerDuty-Signature": f"v1={other},v1={other}"})[0] == 401
+    assert send(server, NESTED, {"X-PagerDuty-Signature": f"v1={other},{own}"})[0] == 401
+
+
+@pytest.mark.parametrize("key, status", [(SECRET.encode().hex(), 200), (SECRET.encode().hex().upper(), 200), (SECRET, 401)])
+def test_a_key_may_be_set_in_hex(serve_source, key, status):
+    server = serve_source("Close CRM", signatureKey=key)
+    body = b'{"event":{"object_type":"lead","action":"created","lead_id":"l"}}'
+    assert send(server, body, {"Close-Sig-Timestamp": "17", "Close-Sig-Hash": signed(hashlib.sha256, b"17" + body)})[0] == status
+    assert send(server, body, {"Close-Sig-Timestamp": "17", "Close-Sig-Hash": hmac.new(b"", b"17" + body, hashlib.sha256).hexdigest()})[0] == 401
+
+
+def token(claims, secret=SECRET):
+    def part(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+    head = part(b'{"alg":"HS256","typ":"JWT"}') + b"." + part(json.dumps(claims).encode())
+    return (head + b"." + part(hmac.new(secret.encode(), head, hashlib.sha256).digest())).decode()
+
+
+@pytest.mark.parametrize("given, status", [
+    (token({"exp": int(time.time()) + 300, "userId": 7}), 200),
+    (token({"exp": time.time() + 300}), 200),
+    (token({"exp": "never"}), 401),
+    (token({"userId": 7}), 200),
+    (token({"exp": int(time.time()) - 300}), 401),
+    (token({"userId": 7}, secret="another"), 401),
+    (token({"userId": 7}).rsplit(".", 1)[0], 401),
+    ("..", 401), (".", 401), ("", 401), ("a.b.c", 401)])
+def test_a_token_is_signed_and_has_not_expired(serve_source, given, status):
+    server = serve_source("monday.com", signingSecret=SECRET)
+    assert send(server, {"event": {"type": "create_pulse", "userId": 7}}, {"Authorization": given})[0] == status
+
+
+def test_a_vendor_is_told_its_challenge(serve_source):
+    server = serve_source("Facebook Lead Ads (webhooks)", appSecret=SECRET)
+    query = "&hub.mode=subscribe&hub.challenge=11%2022&hub.verify_token=t"
+    assert send(server, None, method="GET", query=query) == (200, b"11 22")
+    assert send(server, None, method="GET") == (200, b"")
 
 
 @pytest.mark.parametrize("sources, status, text", [
