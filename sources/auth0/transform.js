@@ -33,7 +33,7 @@ function kindOf(entry) {
         const [, groupId] = /\/organizations\/([^/]+)/.exec(entry.details?.request?.path ?? '') ?? [];
         return groupId ? eventFrom('Auth0', { type: 'group', groupId }) : null;
     }
-    return eventFrom('Auth0', { type: 'track', event: NAMES[entry.type] ?? entry.type });
+    return eventFrom('Auth0', { type: 'track', event: Object.hasOwn(NAMES, entry.type) ? NAMES[entry.type] : entry.type });
 }
 
 function toEvent(log, ctx) {

@@ -24,7 +24,7 @@ function toEvent(payload, names) {
         throw new Dead('an event of Braze is an object');
     }
     const name = payload.event_type;
-    const event = fill(eventFrom('Braze', { type: 'track', event: names[name] ?? name }), payload, ROWS);
+    const event = fill(eventFrom('Braze', { type: 'track', event: names.get(name) ?? name }), payload, ROWS);
     if (!event.userId && !event.anonymousId) {
         throw new Dead('an event of Braze has a user with user_id or external_user_id');
     }
@@ -44,6 +44,6 @@ export function transform(request, config) {
     if (!Array.isArray(payloads)) {
         throw new Dead('Braze sends {"events": [...]}');
     }
-    const names = pairs(config.customMapping, { lower: false });
+    const names = new Map(Object.entries(pairs(config.customMapping, { lower: false })));
     return { events: eventsOf(payloads, (payload) => toEvent(payload, names)) };
 }

@@ -1,11 +1,11 @@
 // Customer.io's reporting webhooks. https://customer.io/docs/journeys/webhooks/
 import { eventFrom, fill, isoOfSeconds, objectOf } from '_lib/payload';
 
-const OBJECTS = { customer: 'Customer', email: 'Email', push: 'Push', slack: 'Slack Message', sms: 'SMS', webhook: 'Webhook Message',
-    in_app: 'In-App Message', whatsapp: 'WhatsApp Message' };
-const METRICS = { attempted: 'Attempted', bounced: 'Bounced', clicked: 'Link Clicked', converted: 'Converted', deferred: 'Deferred',
-    delivered: 'Delivered', drafted: 'Drafted', dropped: 'Dropped', failed: 'Failed', opened: 'Opened', sent: 'Sent',
-    spammed: 'Marked as Spam', subscribed: 'Subscribed', undeliverable: 'Undeliverable', unsubscribed: 'Unsubscribed' };
+const OBJECTS = new Map(Object.entries({ customer: 'Customer', email: 'Email', push: 'Push', slack: 'Slack Message', sms: 'SMS',
+    webhook: 'Webhook Message', in_app: 'In-App Message', whatsapp: 'WhatsApp Message' }));
+const METRICS = new Map(Object.entries({ attempted: 'Attempted', bounced: 'Bounced', clicked: 'Link Clicked', converted: 'Converted',
+    deferred: 'Deferred', delivered: 'Delivered', drafted: 'Drafted', dropped: 'Dropped', failed: 'Failed', opened: 'Opened', sent: 'Sent',
+    spammed: 'Marked as Spam', subscribed: 'Subscribed', undeliverable: 'Undeliverable', unsubscribed: 'Unsubscribed' }));
 const ROWS = [
     ['event_id', 'properties.eventId'],
     ['data.event_id', 'properties.eventId'],
@@ -34,8 +34,8 @@ const ROWS = [
 
 export function transform(request) {
     const payload = objectOf(request);
-    const object = OBJECTS[payload.object_type];
-    const metric = METRICS[payload.metric];
+    const object = OBJECTS.get(payload.object_type);
+    const metric = METRICS.get(payload.metric);
     const event = eventFrom('Customer.io', { type: 'track', event: object && metric ? `${object} ${metric}` : 'Unknown Event' });
     fill(event, payload, ROWS);
     const time = isoOfSeconds(payload.timestamp);

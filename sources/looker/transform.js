@@ -4,9 +4,9 @@ import { Dead } from 'sluice';
 import { eventFrom, objectOf } from '_lib/payload';
 import { isObject } from '_lib/values';
 
-const IDS = { user_id: 'userId', id: 'userId', email: 'email', rudder_anonymous_id: 'anonymousId', anonymous_id: 'anonymousId',
-    rudder_group_id: 'groupId', group_id: 'groupId' };
-const MEMBERS = { identify: 'traits', group: 'traits', track: 'properties' };
+const IDS = new Map(Object.entries({ user_id: 'userId', id: 'userId', rudder_anonymous_id: 'anonymousId', anonymous_id: 'anonymousId',
+    rudder_group_id: 'groupId', group_id: 'groupId' }));
+const MEMBERS = new Map(Object.entries({ identify: 'traits', group: 'traits', track: 'properties' }));
 
 function rowsOf(payload) {
     const data = payload.attachment?.data ?? payload.data ?? payload.rows;
@@ -30,8 +30,8 @@ function toEvent(row, type, name) {
     for (const [column, value] of Object.entries(row)) {
         const key = column.slice(column.indexOf('.') + 1);
         fields[key] = isObject(value) && 'value' in value ? value.value : value; // with formatting each cell is {value, rendered}
-        const id = IDS[key];
-        if (id !== undefined && id !== 'email' && fields[key] !== null && event[id] === undefined) {
+        const id = IDS.get(key);
+        if (id !== undefined && fields[key] !== null && event[id] === undefined) {
             event[id] = String(fields[key]);
         }
     }
@@ -41,14 +41,14 @@ function toEvent(row, type, name) {
     if (type === 'track') {
         event.event = name;
     }
-    return { ...event, [MEMBERS[type]]: fields };
+    return { ...event, [MEMBERS.get(type)]: fields };
 }
 
 export function transform(request, config) {
     const payload = objectOf(request);
     const type = payload.form_params?.call ?? config.call;
     const name = payload.form_params?.event ?? config.event;
-    if (MEMBERS[type] === undefined) {
+    if (!MEMBERS.has(type)) {
         throw new Dead(`"call" is identify, group or track, not ${JSON.stringify(type)}`);
     }
     return { events: rowsOf(payload).map((row) => toEvent(row, type, name)) };
