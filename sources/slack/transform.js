@@ -1,10 +1,12 @@
 // Slack's Events API. https://docs.slack.dev/reference/events
 import { Dead, sha256 } from 'sluice';
 import { eventFrom, externalIds, isoOfSeconds, objectOf, wordsOf } from '_lib/payload';
-import { number } from '_lib/values';
+import { get, number } from '_lib/values';
 
 const UUID_CHARACTERS = 36;
 const IDENTIFY = new Set(['team_join', 'user_change']);
+// Who it was: files, changed messages and new channels say it elsewhere.
+const USERS = ['user.id', 'user', 'user_id', 'message.user', 'channel.creator'];
 
 export function transform(request) {
     const payload = objectOf(request);
@@ -12,8 +14,8 @@ export function transform(request) {
         return { answer: { type: 'application/json', body: JSON.stringify({ challenge: payload.challenge }) } };
     }
     const source = payload.event;
-    const user = source?.user?.id ?? source?.user;
-    if (!source?.type || typeof user !== 'string' || user === '') {
+    const user = USERS.map((path) => get(source ?? {}, path)).find((id) => typeof id === 'string' && id !== '');
+    if (!source?.type || user === undefined) {
         throw new Dead('an event of Slack has a type and a user');
     }
     const event = eventFrom('SLACK', { type: IDENTIFY.has(source.type) ? 'identify' : 'track', event: wordsOf(source.type) });
