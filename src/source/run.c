@@ -134,8 +134,9 @@ static struct slice challenge_of(const struct source_run *run) {
 }
 
 void source_run(struct source_run *run) {
-    bool bare_get = run->request.method == HTTP_METHOD_GET && !run->type->webhook->takes_get;
-    if (bare_get) { /* somebody looks whether there is anybody */
+    bool is_probe = run->request.method == HTTP_METHOD_HEAD ||
+        (run->request.method == HTTP_METHOD_GET && !run->type->webhook->takes_get);
+    if (is_probe) { /* somebody looks whether there is anybody */
         run->answer = challenge_of(run);
         run->answer_type = run->answer.len > 0 ? SLICE("text/plain") : SLICE_NONE;
         end(run, OK, SLICE_NONE);

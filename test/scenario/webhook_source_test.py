@@ -66,6 +66,13 @@ def test_a_get_is_answered_for_vendors_that_look_whether_somebody_is_there(serve
     assert server.stat()["store"]["head"] == 0
 
 
+def test_a_probe_is_no_event_where_a_get_is_one(serve_source, sink):
+    server = serve_source("webhook")
+    assert send(server, None, method="HEAD", query="&color=blue") == (200, b"")
+    assert send(server, None, method="GET")[0] == 200
+    assert server.stat()["store"]["head"] == 0
+
+
 @pytest.mark.parametrize("body, content_type, properties", [
     ("a=1&a=2&b=x%20y", "application/x-www-form-urlencoded", {"a": ["1", "2"], "b": ["x y"]}),
     ('--B\r\nContent-Disposition: form-data; name="f"\r\n\r\nline\r\n--B\r\nContent-Disposition: form-data; name="g"; filename="n.txt"\r\n\r\nbytes\r\n--B--\r\n',
