@@ -82,7 +82,8 @@ static void bodies(struct buf *out, unsigned wanted) {
     static const struct {
         unsigned bit;
         const char *name;
-    } names[] = {{WEBHOOK_BODY_JSON, "JSON"}, {WEBHOOK_BODY_FORM, "a form"}, {WEBHOOK_BODY_QUERY, "the query alone"}};
+    } names[] = {{WEBHOOK_BODY_JSON, "JSON"}, {WEBHOOK_BODY_FORM, "a form"}, {WEBHOOK_BODY_QUERY, "the query alone"},
+        {WEBHOOK_BODY_LINES, "JSON lines"}};
     const char *between = "";
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         if ((wanted & names[i].bit) != 0) {

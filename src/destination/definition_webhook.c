@@ -2,7 +2,7 @@
 #include "destination/definition.h"
 
 static enum err read_bodies(struct schema *s, uint32_t node, struct destination_webhook *webhook) {
-    static const char *const words[] = {"json", "form", "query"}; /* bits of enum destination_webhook_body */
+    static const char *const words[] = {"json", "form", "query", "lines"}; /* bits of enum destination_webhook_body */
     size_t index = 0;
     for (uint32_t item = json_first(s->doc, node); item != JSON_ABSENT; item = json_after(s->doc, node, item)) {
         size_t word = 0;

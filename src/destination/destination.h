@@ -66,7 +66,12 @@ struct destination_batching { /* events 0 = one event, one request */
 
 /* ---- definitions of sources/: what a vendor's webhook is ---- */
 
-enum destination_webhook_body { WEBHOOK_BODY_JSON = 1, WEBHOOK_BODY_FORM = 2, WEBHOOK_BODY_QUERY = 4 };
+enum destination_webhook_body {
+    WEBHOOK_BODY_JSON = 1,
+    WEBHOOK_BODY_FORM = 2,
+    WEBHOOK_BODY_QUERY = 4,
+    WEBHOOK_BODY_LINES = 8
+};
 enum destination_algorithm { SIGNATURE_EQUAL, SIGNATURE_HMAC_SHA256, SIGNATURE_HMAC_SHA1, SIGNATURE_JWT_HS256 };
 
 /* A header that proves who sent. */

@@ -145,6 +145,31 @@ static bool write_form(struct json_writer *w, const struct source_request *reque
     return true;
 }
 
+/* A JSON text on each line, as a list; false when a line is none. */
+static bool write_lines(struct json_writer *w, struct slice body, struct json_parser *parser, struct arena *arena) {
+    struct json_doc doc;
+    struct buf list;
+    struct json_writer items;
+    bool good = true;
+    buf_init(&list, 0);
+    json_writer_init(&items, &list);
+    json_write_array(&items);
+    while (good && body.len > 0) {
+        struct slice line = slice_trim(slice_cut(body, '\n', &body));
+        good = line.len == 0 || json_parse(parser, line, &doc, NULL) == OK;
+        if (good && line.len > 0) {
+            json_write_raw(&items, json_raw(&doc, 0));
+        }
+    }
+    json_write_end(&items);
+    struct slice text = buf_keep(&list, arena);
+    if (good) {
+        json_write_key(w, SLICE("json"));
+        json_write_raw(w, text);
+    }
+    return good;
+}
+
 /* Controls in text bodies that are no UTF-8 would make no JSON of ours. */
 static enum err write_payload(const struct destination_type *type, const struct source_request *request,
     struct json_parser *parser, struct arena *arena, struct json_writer *w, struct slice *ret_detail) {
@@ -158,6 +183,10 @@ static enum err write_payload(const struct destination_type *type, const struct 
         return OK;
     }
     if (json_parse(parser, request->body, &doc, &why) != OK) {
+        if ((type->webhook->bodies & WEBHOOK_BODY_LINES) != 0 && request->body.len > 0 &&
+            write_lines(w, request->body, parser, arena)) {
+            return OK;
+        }
         *ret_detail = request->body.len == 0
             ? SLICE("the body is empty")
             : arena_printf(arena, "the body is no JSON: byte %lu: %s", (unsigned long)why.at, why.text);

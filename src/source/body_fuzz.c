@@ -12,7 +12,7 @@ static const struct slice content_types[] = {SLICE("application/json"), SLICE("a
 
 static void check(const struct source_request *request, struct json_parser *parser) {
     static const struct destination_webhook webhook = {
-        .bodies = WEBHOOK_BODY_JSON | WEBHOOK_BODY_FORM | WEBHOOK_BODY_QUERY, .takes_get = true};
+        .bodies = WEBHOOK_BODY_JSON | WEBHOOK_BODY_FORM | WEBHOOK_BODY_QUERY | WEBHOOK_BODY_LINES, .takes_get = true};
     const struct destination_type type = {.webhook = &webhook};
     struct arena arena;
     struct buf out;
