@@ -2,7 +2,7 @@
 import { Dead } from 'sluice';
 import { eventFrom, fill, objectOf } from '_lib/payload';
 import { isApple } from '_lib/event';
-import { without } from '_lib/values';
+import { isEmpty, without } from '_lib/values';
 
 const ROWS = [
     ['event_name', 'event'],
@@ -33,8 +33,20 @@ function addDevice(event, payload) {
     }
 }
 
+// A message is the body of a POST, or the query of a GET, as the endpoint is set up.
+function payloadOf(request) {
+    if (request.json !== undefined) {
+        return objectOf(request);
+    }
+    const query = without(request.query, ['writeKey']);
+    return Object.fromEntries(Object.entries(query).map(([name, [value]]) => [name, value]));
+}
+
 export function transform(request, config, ctx) {
-    const payload = objectOf(request);
+    const payload = payloadOf(request);
+    if (request.method === 'GET' && isEmpty(payload)) { // somebody looks whether there is anybody
+        return { events: [] };
+    }
     if (!payload.event_name) {
         throw new Dead('a push message of AppsFlyer has an event_name');
     }
