@@ -52,7 +52,7 @@ static struct slice encoded(const unsigned char *digest, size_t len, bool is_bas
 static struct slice bytes_of(
     bool (*decode)(struct slice text, struct buf *out), struct slice text, struct arena *arena) {
     struct buf out;
-    buf_init(&out, JSON_PADDING);
+    buf_init(&out, 0);
     struct slice bytes = decode(text, &out) ? buf_slice(&out) : SLICE("");
     char *copy = arena_alloc(arena, bytes.len + JSON_PADDING);
     memcpy(copy, bytes.len > 0 ? bytes.ptr : "", bytes.len);
