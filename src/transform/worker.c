@@ -23,8 +23,9 @@
 enum { EXIT_GONE = 0, EXIT_CANNOT_START = 1, EXIT_BAD_FRAME = 2 };
 enum {
     READ_BYTES = 65536,
-    KEPT_BYTES = 4 << 20, /* of a buffer, between two batches */
-    HELD_BYTES = 1 << 20, /* of texts of batches that wait for the next ones */
+    KEPT_BYTES = 4 << 20,   /* of a buffer, between two batches */
+    HELD_US = 20000,        /* CPU time of batches whose answers wait for the next ones: the server's clock runs on */
+    HELD_BYTES = 128 << 10, /* of the same; more, and the server would run out of batches meanwhile */
 };
 
 struct late { /* a batch that came while another waits for an answer */
@@ -45,9 +46,11 @@ struct worker {
     struct late *late, **late_tail;
     struct frame_head head; /* of the batch that runs or waits */
     uint32_t call;          /* the same; 0: none */
+    uint64_t began_us;      /* the thread's CPU time then */
     uint64_t spent_us;      /* CPU time of that batch */
     struct done held[ENGINE_HELD_MAX + 1];
     size_t held_count, held_bytes;
+    uint64_t held_us;
     struct engine_answers answers;
 };
 
@@ -166,6 +169,7 @@ static void send_answers(struct worker *worker) {
     answers->count = 0;
     buf_reset(&answers->text);
     worker->held_count = worker->held_bytes = 0;
+    worker->held_us = 0;
 }
 
 static void after_run(struct worker *worker, enum engine_state state) {
@@ -186,18 +190,20 @@ static void after_run(struct worker *worker, enum engine_state state) {
 static bool may_hold(void *ctx) {
     struct worker *worker = ctx;
     struct frame_head next;
-    return (worker->head.flags & FRAME_SINGLE) == 0 && worker->held_bytes < HELD_BYTES && worker->late == NULL &&
+    return (worker->head.flags & FRAME_SINGLE) == 0 && worker->held_bytes < HELD_BYTES &&
+        worker->held_us + cpu_us() - worker->began_us < HELD_US && worker->late == NULL &&
         peek_frame(worker, /* may_wait: */ false, &next) && next.kind == FRAME_RUN &&
         next.version == worker->head.version && (next.flags & FRAME_SINGLE) == 0;
 }
 
 static void run(struct worker *worker, const struct frame_head *head, struct slice text) {
-    uint64_t started = cpu_us();
+    worker->began_us = cpu_us();
     worker->head = *head;
     worker->call = head->id;
     worker->held_bytes += text.len;
     enum engine_state state = engine_run(worker->engine, head->version, head->limit_ms, text, &worker->answers);
-    worker->spent_us = cpu_us() - started;
+    worker->spent_us = cpu_us() - worker->began_us;
+    worker->held_us += worker->spent_us;
     after_run(worker, state);
 }
 
