@@ -9,7 +9,7 @@
     const { parse, stringify } = JSON;
     const { apply, ownKeys } = Reflect;
     const { isArray } = Array;
-    const { getOwnPropertyDescriptor, getPrototypeOf } = Object;
+    const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, keys: keysOf } = Object;
     const PromiseOf = Promise;
     const MapOf = Map;
     const ErrorOf = Error;
@@ -31,6 +31,7 @@
     const LOG_CHARS = 65536;
     const WALK_DEPTH = 160; // the server reads no deeper than 192
     const TOO_DEEP = {};
+    const ALL = -1; // a row of the whole batch, or an output that belongs to no input
     const METADATA = ['sourceId', 'sourceName', 'workspaceId', 'sourceType', 'sourceCategory', 'destinationId',
         'destinationType', 'destinationName', 'namespace', 'originalSourceId', 'trackingPlanId', 'trackingPlanVersion',
         'sourceTpConfig', 'mergedTpConfig', 'jobId', 'sourceJobId', 'sourceJobRunId', 'sourceTaskRunId', 'recordId',
@@ -138,16 +139,31 @@
         row(input, 1, text, cause);
     }
 
+    // Objects that live where they were made: a promise that nobody waited for, an iterator that nobody read.
+    const ODDS = [
+        Promise.prototype, WeakMap.prototype, WeakSet.prototype, WeakRef.prototype,
+        ...['', [], new Map(), new Set()].map((each) => getPrototypeOf(each[Symbol.iterator]())),
+        ...['a'.matchAll(/a/g), function* () {}.prototype, async function* () {}.prototype].map(getPrototypeOf),
+    ];
+    const ODD_TEXTS = { __proto__: null };
+    for (const each of ODDS) {
+        ODD_TEXTS[apply(toText, each, [])] = true;
+    }
+
     const isObject = (value) => apply(toText, value, []) === '[object Object]';
 
-    // what JSON would leave out silently, and a copy between contexts would refuse
+    // what JSON would leave out or make {} silently, and a copy between contexts would refuse
     function uncopyable(value, depth) {
-        for (const key in value) {
-            const each = value[key];
+        const keys = keysOf(value);
+        for (let i = 0; i < keys.length; i++) {
+            const each = value[keys[i]];
             if (typeof each === 'function' || typeof each === 'symbol') {
                 return each;
             }
             if (typeof each === 'object' && each !== null) {
+                if (ODD_TEXTS[apply(toText, each, [])] === true) {
+                    return each;
+                }
                 if (depth === 0) {
                     return TOO_DEEP;
                 }
@@ -181,9 +197,11 @@
         }
         let text;
         let found;
+        let shown;
         try {
             found = uncopyable(value, WALK_DEPTH);
             text = found === undefined || found === TOO_DEEP ? stringify(value) : ''; // which says it if it is a cycle
+            shown = text === '' ? StringOf(found) : '';
         } catch (error) {
             return errorText(input, describe(error), 'json');
         }
@@ -191,7 +209,7 @@
             return errorText(input, `Error: the returned event is nested more than ${WALK_DEPTH} levels deep`, 'json');
         }
         if (found !== undefined) {
-            return errorText(input, apply(slice, `Error: ${StringOf(found)} could not be cloned.`, [0, ERROR_CHARS]), 'clone');
+            return errorText(input, apply(slice, `Error: ${shown} could not be cloned.`, [0, ERROR_CHARS]), 'clone');
         }
         if (typeof text !== 'string' || text[0] !== '{') {
             return errorText(input, 'Error: the returned event has no JSON text', 'json');
@@ -203,17 +221,20 @@
         return `[${input},0,${text}]`;
     }
 
-    // A function in what is written is left out by JSON without a word. This hears of it, at no cost for what holds none.
+    // A function in what is written is left out by JSON without a word, a promise becomes {}. This hears of them, at no
+    // cost for what holds none.
     let odd = false;
-    Object.defineProperty(Function.prototype, 'toJSON', {
-        value() {
-            odd = true;
-            return undefined;
-        },
-        writable: true,
-        enumerable: false,
-        configurable: true,
-    });
+    for (const each of [Function.prototype, ...ODDS]) {
+        defineProperty(each, 'toJSON', {
+            value() {
+                odd = true;
+                return typeof this === 'function' ? undefined : this;
+            },
+            writable: true,
+            enumerable: false,
+            configurable: true,
+        });
+    }
 
     const isPlain = () => call.plain === call.events.length;
 
@@ -348,10 +369,18 @@
         });
     }
 
+    // What a promise is rejected with: its message can be seen, and is written when it is put into an event.
+    function rejection(text) {
+        const error = new ErrorOf(text);
+        defineProperty(error, 'message', { value: text, writable: true, enumerable: true, configurable: true });
+        defineProperty(error, 'stack', { value: `Error: ${text}`, writable: true, enumerable: true, configurable: true });
+        return error;
+    }
+
     function fetchV2(url, options) {
         return ask('fetch', [plain(url), plain(options)], (answer, resolve, reject) => {
             if (answer.error !== undefined) {
-                reject(new ErrorOf(answer.error));
+                reject(rejection(answer.error));
                 return;
             }
             let body = answer.body;
@@ -367,7 +396,7 @@
     function geolocation(ip) {
         return ask('geolocation', [plain(ip)], (answer, resolve, reject) => {
             if (answer.error !== undefined) {
-                reject(new ErrorOf(answer.error));
+                reject(rejection(answer.error));
             } else {
                 resolve(answer.value);
             }
@@ -576,7 +605,8 @@
     }
 
     function thenable(value) {
-        return value !== null && typeof value === 'object' && typeof value.then === 'function';
+        return value !== null && (typeof value === 'object' || typeof value === 'function') &&
+            typeof value.then === 'function';
     }
 
     function wait(input, promise, onValue) {
@@ -590,7 +620,7 @@
                 act(input, value);
             }
         };
-        const failed = (i, error) => fail(i, describe(error), 'throw');
+        const failed = (i, error) => fail(mine.mode === 'transformEvent' ? i : ALL, describe(error), 'throw');
         apply(promiseThen, apply(promiseResolve, PromiseOf, [promise]), [end(onValue), end(failed)]);
     }
 
@@ -611,8 +641,6 @@
         }
         call.current = -1;
     }
-
-    const ALL = -1; // a row of the whole batch, or an output that belongs to no input
 
     function settleBatch(_input, value) {
         if (!isArray(value)) {
