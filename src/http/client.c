@@ -185,11 +185,14 @@ static int64_t retry_after(CURL *easy) {
     return retry_after_parse(slice_cstr(header->value), clock_ms());
 }
 
-static void fill_failure(const struct transfer *transfer, CURLcode code, struct http_result *result) {
-    bool denied = transfer->denied && !transfer->opened;
+/* hop: of a redirect, where the hops before it were allowed */
+static void fill_failure(const struct transfer *transfer, CURLcode code, bool hop, struct http_result *result) {
+    bool denied = transfer->denied && (!transfer->opened || (hop && code == CURLE_COULDNT_CONNECT));
     result->err = denied ? ERR_DENIED : err_of(code);
+    result->unresolved = code == CURLE_COULDNT_RESOLVE_HOST;
     if (denied) {
         result->text = "the address is private, and private addresses are not allowed";
+        result->refused_address = transfer->refused_address;
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
         result->text = "no answer within the time allowed";
     } else {
@@ -208,21 +211,31 @@ static void fill_headers(struct transfer *transfer, struct http_result *result) 
         header = curl_easy_nextheader(transfer->easy, CURLH_HEADER, -1, header);
         headers[i] = (struct http_header){slice_cstr(header->name), slice_cstr(header->value)};
     }
-    char *url = NULL;
-    (void)curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &url); /* stays NULL */
     result->headers = headers;
     result->header_count = count;
+}
+
+static void fill_url(const struct transfer *transfer, struct http_result *result) {
+    char *url = NULL;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &url); /* stays NULL */
     result->url = slice_cstr(url);
 }
 
-/* A status line counts even when the body broke off: the peer has decided. */
+/* A status line counts even when the body broke off: the peer has decided. But not that of a redirect which was to be
+ * followed and could not be. */
 static void fill_result(struct transfer *transfer, CURLcode code, struct http_result *result) {
     long status = 0;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status); /* stays 0 */
-    *result = (struct http_result){
-        .retry_after_ms = -1, .text = "", .total_us = (clock_mono_ns() - transfer->started_ns) / 1000};
-    if (status < 200) {
-        fill_failure(transfer, code == CURLE_OK ? CURLE_WEIRD_SERVER_REPLY : code, result);
+    *result = (struct http_result){.retry_after_ms = -1,
+        .text = "",
+        .refused_address = "",
+        .total_us = (clock_mono_ns() - transfer->started_ns) / 1000};
+    if (transfer->call->want_headers) {
+        fill_url(transfer, result);
+    }
+    bool hop = code != CURLE_OK && transfer->call->redirects > 0 && status >= 300 && status < 400;
+    if (status < 200 || hop) {
+        fill_failure(transfer, code == CURLE_OK ? CURLE_WEIRD_SERVER_REPLY : code, hop, result);
         return;
     }
     char *type = NULL;
@@ -260,6 +273,17 @@ static bool is_framing(struct slice name) {
         slice_eq_nocase(name, SLICE("expect"));
 }
 
+/* RFC 9110: a token */
+static bool is_name(struct slice s) {
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c <= ' ' || c >= 0x7f || memchr("\"(),/:;<=>?@[\\]{}", c, 17) != NULL) {
+            return false;
+        }
+    }
+    return s.len > 0;
+}
+
 static bool has_break(struct slice s) {
     for (size_t i = 0; i < s.len; i++) {
         if (s.ptr[i] == '\r' || s.ptr[i] == '\n' || s.ptr[i] == '\0') {
@@ -283,7 +307,7 @@ static enum err set_headers(struct transfer *transfer, const struct http_call *c
     for (size_t i = call->header_count; i-- > 0;) {
         struct slice name = call->headers[i].name;
         struct slice value = slice_trim(call->headers[i].value);
-        if (name.len == 0 || has_break(name) || has_break(value) || memchr(name.ptr, ':', name.len) != NULL) {
+        if (!is_name(name) || has_break(value)) {
             return err_why(ERR_INVALID, why, "", "header %zu has a name or a value that cannot be sent", i);
         }
         if (is_framing(name)) {
@@ -321,6 +345,8 @@ static enum err set_method(struct transfer *transfer, const struct http_call *ca
         (void)curl_easy_setopt(easy, CURLOPT_POST, 1L); /* these store a value and cannot fail */
         (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
         code = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
+        /* a POST becomes a GET; a PUT stays one, and must not lose its body then */
+        (void)curl_easy_setopt(easy, CURLOPT_POSTREDIR, custom == NULL ? 0L : (long)CURL_REDIR_POST_ALL);
     }
     if (code == CURLE_OK && custom != transfer->custom_method) {
         code = curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, custom);
@@ -379,6 +405,7 @@ enum err http_client_send(struct http_client *client, struct http_call *call, st
     /* these store a value and cannot fail */
     (void)curl_easy_setopt(transfer->easy, CURLOPT_FOLLOWLOCATION, call->redirects > 0 ? 1L : 0L);
     (void)curl_easy_setopt(transfer->easy, CURLOPT_MAXREDIRS, (long)call->redirects);
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_ACCEPT_ENCODING, call->unpack ? "gzip, deflate" : NULL);
     transfer->pool = pool;
     transfer->denied = transfer->opened = false;
     transfer->dropped = 0;

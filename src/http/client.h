@@ -32,12 +32,14 @@ struct http_result {
     struct slice content_type;
     int64_t retry_after_ms; /* from now; -1 = absent. Seconds and HTTP dates. */
     uint64_t total_us;
-    const char *text; /* why `err`, one sentence ("" otherwise) */
-    bool body_cut;    /* the body was longer than response_bytes */
+    const char *text;            /* why `err`, one sentence ("" otherwise) */
+    const char *refused_address; /* of ERR_DENIED; "" otherwise */
+    bool unresolved;             /* the name of the host has no address */
+    bool body_cut;               /* the body was longer than response_bytes */
     /* of the last hop, when the call's want_headers is set; valid during the callback */
     const struct http_header *headers;
     size_t header_count;
-    struct slice url;
+    struct slice url; /* also when it failed */
 };
 
 /* Caller's memory, untouched until on_done. Slices must live until then. */
@@ -50,7 +52,8 @@ struct http_call {
     int64_t timeout_ms;
     bool allow_private; /* this call may reach private addresses although the client's setting forbids it */
     bool want_headers;  /* of the answer */
-    uint8_t redirects;  /* most hops that are followed */
+    bool unpack;        /* says that it takes gzip, and unpacks the body */
+    uint8_t redirects;  /* most hops that are followed; one more, or one that leads nowhere, is a failure */
     void (*on_done)(struct http_call *call, const struct http_result *result);
     void *transfer; /* the client's */
 };

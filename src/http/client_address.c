@@ -1,5 +1,5 @@
 /* Which addresses are inside: the ranges that a name on the internet has no business to lead to. And Retry-After. */
-#include <netinet/in.h>
+#include <arpa/inet.h>
 
 #include "http/client_internal.h"
 
@@ -65,6 +65,19 @@ bool address_is_private(const struct sockaddr *address) {
         return private_v6(((const struct sockaddr_in6 *)(const void *)address)->sin6_addr.s6_addr);
     }
     return true; /* a family that no URL should lead to */
+}
+
+/* An IPv4 address behind a prefix of IPv6 is shown as itself. */
+void address_write(const struct sockaddr *address, char text[static INET6_ADDRSTRLEN]) {
+    text[0] = '\0';
+    if (address->sa_family == AF_INET) {
+        (void)inet_ntop(
+            AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, text, INET6_ADDRSTRLEN);
+    } else if (address->sa_family == AF_INET6) {
+        const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+        bool mapped = IN6_IS_ADDR_V4MAPPED(v6);
+        (void)inet_ntop(mapped ? AF_INET : AF_INET6, mapped ? v6->s6_addr + 12 : v6->s6_addr, text, INET6_ADDRSTRLEN);
+    }
 }
 
 int64_t retry_after_parse(struct slice value, int64_t now_ms) {

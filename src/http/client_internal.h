@@ -8,6 +8,7 @@
 #define SLUICE_HTTP_CLIENT_INTERNAL_H
 
 #include <curl/curl.h>
+#include <netinet/in.h>
 #include <uv.h>
 
 #include "base/arena.h"
@@ -49,6 +50,7 @@ struct transfer {
     uint64_t started_ns;
     bool denied; /* an address was refused */
     bool opened; /* another was tried */
+    char refused_address[INET6_ADDRSTRLEN];
     char error[CURL_ERROR_SIZE];
 };
 
@@ -78,6 +80,7 @@ void pool_finish_done(struct pool *pool); /* on_done of every call that libcurl 
 
 /* client_address.c */
 bool address_is_private(const struct sockaddr *address);
+void address_write(const struct sockaddr *address, char text[static INET6_ADDRSTRLEN]);
 int64_t retry_after_parse(struct slice value, int64_t now_ms); /* ms from now; -1 = not understood */
 
 #endif

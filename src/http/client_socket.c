@@ -165,6 +165,9 @@ curl_socket_t client_open_socket(void *user, curlsocktype purpose, struct curl_s
     struct transfer *transfer = user;
     bool to_proxy = transfer->client->conf.proxy.len > 0; /* the operator's own: its address may be inside */
     if (!transfer->pool->allow_private && !to_proxy && address_is_private(&address->addr)) {
+        if (!transfer->denied || address->family == AF_INET) { /* of several, the one that people know */
+            address_write(&address->addr, transfer->refused_address);
+        }
         transfer->denied = true;
         return CURL_SOCKET_BAD;
     }

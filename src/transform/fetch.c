@@ -72,16 +72,60 @@ static void answer_response(struct ask *ask, const struct http_result *result) {
     buf_fini(&out);
 }
 
+/* The host of a URL that has passed refuse_url, without the brackets of an IPv6 address. */
+static struct slice host_of(struct slice url) {
+    size_t from = 0, to = 0;
+    while (from + 2 < url.len && !slice_starts(slice_of(url.ptr + from, url.len - from), SLICE("://"))) {
+        from++;
+    }
+    from += SLICE("://").len;
+    for (to = from; to < url.len && memchr("/?#", url.ptr[to], 3) == NULL; to++) {
+        from = url.ptr[to] == '@' ? to + 1 : from;
+    }
+    if (from < to && url.ptr[from] == '[') {
+        struct slice rest;
+        return slice_cut(slice_of(url.ptr + from + 1, to - from - 1), ']', &rest);
+    }
+    struct slice port;
+    return slice_cut(slice_of(url.ptr + from, from < to ? to - from : 0), ':', &port);
+}
+
+/* 127.0.0.1, but also 127.1 and 0x7f000001 */
+static bool is_literal(struct slice host) {
+    struct slice last = host, rest = host;
+    while (rest.len > 0) {
+        last = slice_cut(rest, '.', &rest);
+    }
+    return memchr(host.ptr, ':', host.len) != NULL || (last.len > 0 && last.ptr[0] >= '0' && last.ptr[0] <= '9');
+}
+
+static void answer_failure(struct ask *ask, const struct http_result *result) {
+    struct slice host = host_of(result->url.len > 0 ? result->url : ask->call.url);
+    if (result->err == ERR_DENIED && is_literal(host)) {
+        answer_error(ask, "blocked request to non-public address: ", result->refused_address);
+    } else if (result->err == ERR_DENIED) {
+        struct slice text =
+            arena_printf(&ask->arena, "cannot use %s as IP address for %.*s", result->refused_address, SLICE_ARG(host));
+        answer_error(ask, text.ptr, "");
+    } else if (result->unresolved) {
+        answer_error(ask, "unable to resolve IP address for ", arena_dup(&ask->arena, host).ptr);
+    } else {
+        answer_error(ask, "request failed: ", result->text);
+    }
+}
+
+static bool is_redirect(int status) {
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
 static void on_fetched(struct http_call *call, const struct http_result *result) {
     struct ask *ask = CONTAINER_OF(call, struct ask, call);
     ask->is_open = false;
-    if (result->err == ERR_DENIED) {
-        answer_error(ask, "blocked request to non-public address", "");
-    } else if (result->err != OK) {
-        answer_error(ask, "request failed: ", result->text);
+    if (result->err != OK) {
+        answer_failure(ask, result);
     } else if (result->body_cut) {
         answer_error(ask, "the response is larger than transform.fetch_bytes", "");
-    } else if (ask->refuse_redirects && result->status >= 300 && result->status < 400) {
+    } else if (ask->refuse_redirects && is_redirect(result->status)) {
         answer_error(ask, "uri requested responds with a redirect, redirect mode is set to error", "");
     } else {
         answer_response(ask, result);
@@ -138,6 +182,32 @@ static const char *refuse_url(struct slice url) {
     return http_url_check(url, NULL) != OK ? "invalid url, Invalid URL" : NULL;
 }
 
+/* A URL as browsers write it: spaces and the like escaped, line breaks gone, what is escaped left alone. */
+static struct slice written_url(struct arena *arena, struct slice url) {
+    static const char digits[] = "0123456789ABCDEF";
+    char *out = arena_alloc(arena, url.len * 3 + 1);
+    size_t len = 0, slashes = 0;
+    bool query = false;
+    for (size_t i = 0; i < url.len; i++) {
+        unsigned char c = (unsigned char)(url.ptr[i] == '\\' && !query ? '/' : url.ptr[i]);
+        bool host = slashes < 3 && !query;
+        bool plain = c > ' ' && c < 0x7f && strchr(query ? "\"<>'" : "\"<>`{}", c) == NULL;
+        if (c == '\t' || c == '\n' || c == '\r') {
+            continue;
+        }
+        slashes += c == '/';
+        query = query || c == '?' || c == '#';
+        if (plain || host) {
+            out[len++] = (char)c;
+        } else {
+            out[len++] = '%';
+            out[len++] = digits[c >> 4];
+            out[len++] = digits[c & 15];
+        }
+    }
+    return slice_of(out, len);
+}
+
 /* A header's value: text as it is, a list joined, anything else as JSON writes it. */
 static struct slice header_value(struct ask *ask, const struct json_doc *doc, uint32_t node) {
     if (json_is(doc, node, JSON_STRING)) {
@@ -155,28 +225,60 @@ static struct slice header_value(struct ask *ask, const struct json_doc *doc, ui
     return joined;
 }
 
+struct header_list {
+    struct http_header *at;
+    size_t count;
+};
+
+static bool has_header(const struct header_list *list, struct slice name) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (slice_eq_nocase(list->at[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* {name: value} or [[name, value]] */
+static void read_headers(struct ask *ask, const struct json_doc *doc, uint32_t node, struct header_list *list) {
+    bool pairs = json_is(doc, node, JSON_ARRAY);
+    bool any = pairs || json_is(doc, node, JSON_OBJECT);
+    list->at = ARENA_ARRAY(&ask->arena, struct http_header, (any ? json_count(doc, node) : 0) + 2);
+    for (uint32_t at = any ? json_first(doc, node) : JSON_ABSENT; at != JSON_ABSENT; at = json_after(doc, node, at)) {
+        uint32_t name = !pairs ? at : json_is(doc, at, JSON_ARRAY) ? json_first(doc, at) : JSON_ABSENT;
+        uint32_t value = !pairs ? at + 1 : name != JSON_ABSENT ? json_after(doc, at, name) : JSON_ABSENT;
+        if (value != JSON_ABSENT && (!pairs || json_is(doc, name, JSON_STRING))) {
+            list->at[list->count++] =
+                (struct http_header){json_string(doc, name, &ask->arena), header_value(ask, doc, value)};
+        }
+    }
+}
+
 /* The code's headers, and those that it may leave out. */
-static void set_headers(struct ask *ask, const struct json_doc *doc, uint32_t object) {
-    bool typed = false, named = false;
-    bool any = json_is(doc, object, JSON_OBJECT);
-    size_t count = any ? json_count(doc, object) : 0;
-    struct http_header *headers = ARENA_ARRAY(&ask->arena, struct http_header, count + 2);
-    count = 0;
-    for (uint32_t key = any ? json_first(doc, object) : JSON_ABSENT; key != JSON_ABSENT;
-         key = json_after(doc, object, key)) {
-        struct slice name = json_string(doc, key, &ask->arena);
-        headers[count++] = (struct http_header){name, header_value(ask, doc, key + 1)};
-        typed = typed || slice_eq_nocase(name, SLICE("content-type"));
-        named = named || slice_eq_nocase(name, SLICE("user-agent"));
+static void set_headers(struct ask *ask, const struct json_doc *doc, uint32_t node) {
+    struct header_list list = {.count = 0};
+    read_headers(ask, doc, node, &list);
+    if (ask->call.body.len > 0 && !has_header(&list, SLICE("content-type"))) {
+        list.at[list.count++] = (struct http_header){SLICE("Content-Type"), SLICE("text/plain;charset=UTF-8")};
     }
-    if (!typed && ask->call.body.len > 0) {
-        headers[count++] = (struct http_header){SLICE("Content-Type"), SLICE("text/plain;charset=UTF-8")};
+    if (!has_header(&list, SLICE("user-agent"))) {
+        list.at[list.count++] = (struct http_header){SLICE("User-Agent"), SLICE("sluice-transform")};
     }
-    if (!named) {
-        headers[count++] = (struct http_header){SLICE("User-Agent"), SLICE("sluice-transform")};
+    ask->call.headers = list.at;
+    ask->call.header_count = list.count;
+}
+
+static void set_redirects(struct ask *ask, const struct json_doc *doc, uint32_t options) {
+    uint32_t mode_at = json_find(doc, options, SLICE("redirect"));
+    uint32_t follow_at = json_find(doc, options, SLICE("follow"));
+    struct slice mode = json_is(doc, mode_at, JSON_STRING) ? json_string(doc, mode_at, &ask->arena) : SLICE("follow");
+    int64_t most = REDIRECTS;
+    if (json_is(doc, follow_at, JSON_NUMBER) && (json_i64(doc, follow_at, &most) != OK || most > REDIRECTS)) {
+        most = REDIRECTS;
     }
-    ask->call.headers = headers;
-    ask->call.header_count = count;
+    bool follows = slice_eq(mode, SLICE("follow")) && most > 0;
+    ask->call.redirects = follows ? (uint8_t)most : 0;
+    ask->refuse_redirects = !follows && !slice_eq(mode, SLICE("manual"));
 }
 
 static void set_options(struct ask *ask, const struct json_doc *doc, uint32_t options) {
@@ -199,22 +301,30 @@ static void set_options(struct ask *ask, const struct json_doc *doc, uint32_t op
         timeout < call->timeout_ms) {
         call->timeout_ms = timeout;
     }
-    at = json_find(doc, options, SLICE("redirect"));
-    struct slice redirect = json_is(doc, at, JSON_STRING) ? json_string(doc, at, &ask->arena) : SLICE("follow");
-    call->redirects = slice_eq(redirect, SLICE("follow")) ? REDIRECTS : 0;
-    ask->refuse_redirects = slice_eq(redirect, SLICE("error"));
+    set_redirects(ask, doc, options);
+}
+
+/* What is given for a URL or an address, and is a text that says something; else the promise is rejected. */
+static bool get_text(struct ask *ask, const struct json_doc *doc, uint32_t node, const char *missing, const char *wrong,
+    struct slice *ret_text) {
+    *ret_text = json_is(doc, node, JSON_STRING) ? json_string(doc, node, &ask->arena) : SLICE("");
+    bool none = node == JSON_ABSENT || json_is(doc, node, JSON_NULL) || json_is(doc, node, JSON_FALSE) ||
+        slice_eq(json_raw(doc, node), SLICE("0"));
+    if (ret_text->len == 0) {
+        answer_error(ask, none || json_is(doc, node, JSON_STRING) ? missing : wrong, "");
+    }
+    return ret_text->len > 0;
 }
 
 void fetch_begin(struct ask *ask, const struct json_doc *doc, uint32_t parameters) {
     uint32_t url_at = json_first(doc, parameters);
     uint32_t options = url_at == JSON_ABSENT ? JSON_ABSENT : json_after(doc, parameters, url_at);
-    struct slice url =
-        json_is(doc, url_at, JSON_STRING) ? slice_trim(json_string(doc, url_at, &ask->arena)) : SLICE("");
-    if (url.len == 0) {
-        answer_error(ask, "fetch url is required", "");
+    struct slice url;
+    if (!get_text(ask, doc, url_at, "fetch url is required", "invalid url, Invalid URL", &url)) {
         return;
     }
-    const char *refusal = refuse_url(url);
+    url = written_url(&ask->arena, slice_trim(url));
+    const char *refusal = url.len == 0 ? "fetch url is required" : refuse_url(url);
     if (refusal != NULL) {
         answer_error(ask, refusal, "");
         return;
@@ -223,10 +333,16 @@ void fetch_begin(struct ask *ask, const struct json_doc *doc, uint32_t parameter
         .url = url,
         .timeout_ms = ask->transform->conf.fetch_time,
         .want_headers = true,
+        .unpack = true,
         .redirects = REDIRECTS,
         .on_done = on_fetched};
     if (json_is(doc, options, JSON_OBJECT)) {
         set_options(ask, doc, options);
+        bool bare = ask->call.method == HTTP_METHOD_GET || ask->call.method == HTTP_METHOD_HEAD;
+        if (bare && ask->call.body.ptr != NULL) {
+            answer_error(ask, "Request with GET/HEAD method cannot have body", "");
+            return;
+        }
         set_headers(ask, doc, json_find(doc, options, SLICE("headers")));
     } else {
         set_headers(ask, doc, JSON_ABSENT);
@@ -328,9 +444,8 @@ static void answer_from_database(struct ask *ask, struct slice ip) {
 void geolocation_begin(struct ask *ask, const struct json_doc *doc, uint32_t parameters) {
     const struct transform_conf *conf = &ask->transform->conf;
     uint32_t at = json_first(doc, parameters);
-    struct slice ip = json_is(doc, at, JSON_STRING) ? json_string(doc, at, &ask->arena) : SLICE("");
-    if (ip.len == 0) {
-        answer_error(ask, "ip address is required", "");
+    struct slice ip;
+    if (!get_text(ask, doc, at, "ip address is required", "invalid ip address", &ip)) {
         return;
     }
     if (!is_address(ip)) {

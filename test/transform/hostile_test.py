@@ -142,14 +142,21 @@ def test_a_10_mb_string_that_is_not_returned_hurts_nobody(tool):
     assert [output["n"] for output in answer.outputs] == [(10 << 20) + 2] * 2
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://localhost/", "http://10.0.0.1/", "http://192.168.1.1/",
-                                 "http://169.254.169.254/latest/meta-data", "http://[::1]/", "http://[::ffff:127.0.0.1]/",
-                                 "http://0.0.0.0/", "http://100.64.0.1/", "http://2130706433/", "http://0x7f.1/"])
-def test_fetch_of_a_private_address_is_refused(tool, url):
+@pytest.mark.parametrize("url, address", [
+    ("http://127.0.0.1:1/", "127.0.0.1"), ("http://10.0.0.1/", "10.0.0.1"), ("http://me:word@192.168.1.1/", "192.168.1.1"),
+    ("http://169.254.169.254/latest/meta-data", "169.254.169.254"), ("http://[::1]/", "::1"),
+    ("http://[::ffff:127.0.0.1]/", "127.0.0.1"), ("http://0.0.0.0/", "0.0.0.0"), ("http://100.64.0.1/", "100.64.0.1"),
+    ("http://2130706433/", "127.0.0.1"), ("http://0x7f.1/", "127.0.0.1"), ("http://127.1?q", "127.0.0.1")])
+def test_fetch_of_a_private_address_is_refused(tool, url, address):
     code = f"export async function transformEvent(e) {{ try {{ await fetchV2('{url}'); }} catch (x) {{ e.m = x.message; }} " \
            f"e.v1 = await fetch('{url}'); return e; }}"
     output = tool.run(code, [event()]).outputs[0]
-    assert output["m"] == "blocked request to non-public address" and output["v1"] == "ERROR"
+    assert output["m"] == f"blocked request to non-public address: {address}" and output["v1"] == "ERROR"
+
+
+def test_fetch_of_a_name_of_a_private_address_is_refused(tool):
+    code = "export async function transformEvent(e) { try { await fetchV2('http://localhost/'); } catch (x) { e.m = x.message; } return e; }"
+    assert tool.run(code, [event()]).outputs[0]["m"] == "cannot use 127.0.0.1 as IP address for localhost"
 
 
 class Page(http.server.BaseHTTPRequestHandler):
