@@ -124,7 +124,11 @@
             this.stars = []; // modules whose exports are all exported again
             this.dynamic = freshName(code, 'i', 6);
             this.space = freshName(code, 'm', 6);
-            this.read(parse(file, code, 'module'));
+            const program = parse(file, code, 'module');
+            if (code.startsWith('#!')) {
+                this.edits.put(0, 2, '//');
+            }
+            this.read(program);
         }
 
         importOf(source) {
@@ -243,7 +247,7 @@
                 return;
             }
             // as long as "export default ", so that the rest of the line stays in its column
-            const name = freshName(this.code, 'd', 8);
+            const name = this.code.includes('default_') ? freshName(this.code, 'd', 8) : 'default_';
             this.edits.put(node.start, declared.start, `const ${name}=`);
             if (this.code[node.end - 1] !== ';') {
                 this.edits.list.push({ from: node.end, to: node.end, text: ';' });
@@ -265,7 +269,7 @@
                 head += entry.spaces.map((local) => `const ${local}=${spaces[i]};`).join('');
             });
             const getters = this.exports.map(([name, expression]) =>
-                `get ${JSON.stringify(name)}(){return ${expression}}`);
+                `get ${JSON.stringify(name)}(){return ${expression}}`).sort(); // the order of a namespace's keys
             const stars = this.stars.map((index) => `...${spaces[index]}`);
             return `${head}\n${this.edits.apply()}\n;return{__proto__:null,${[...stars, ...getters].join(',')}}})`;
         }
@@ -273,7 +277,8 @@
 
     // as lodash's: 'math tools', 'Math-Tools', 'mathTools' -> mathTools
     function camelCase(name) {
-        const words = name.match(/[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\x00-\x7f]+/g) || [];
+        const plain = name.normalize('NFD').replace(/[\u0300-\u036f'\u2019]/g, '');
+        const words = plain.match(/[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\x00-\x7f]+/g) || [];
         return words.map((word, i) => {
             const lower = word.toLowerCase();
             return i === 0 ? lower : lower[0].toUpperCase() + lower.slice(1);
@@ -338,7 +343,8 @@
 
     function compileClassic(input) {
         parse(input.name, input.code, 'script');
-        const source = `(function(){\n${input.code}\n;return typeof transform==="function"?transform:undefined})`;
+        const code = input.code.replace(/^#!/, '//');
+        const source = `(function(){\n${code}\n;return typeof transform==="function"?transform:undefined})`;
         return { modules: [{ file: input.name, source, imports: [] }], imports: {}, exports: [] };
     }
 

@@ -9,7 +9,7 @@
     const { parse, stringify } = JSON;
     const { apply, ownKeys } = Reflect;
     const { isArray } = Array;
-    const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, keys: keysOf } = Object;
+    const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, keys: keysOf, seal: sealed } = Object;
     const PromiseOf = Promise;
     const MapOf = Map;
     const ErrorOf = Error;
@@ -580,6 +580,9 @@
                 given[k + 1] = imports[k] < 0 ? hostSpace : spaces[imports[k]];
             }
             last = apply(factory, undefined, given);
+            if (kind === 'transformation') {
+                sealed(last); // as a namespace is
+            }
             spaces[i] = last;
         }
         return last;

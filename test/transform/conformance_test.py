@@ -30,7 +30,7 @@ def settings_of(name, code_version, library_ids, credentials, plane):
 
 
 def by_message_id(items, output):
-    found = [item for item in items if item["message"]["messageId"] == output.get("messageId")]
+    found = [item for item in items if item["message"].get("messageId") == output.get("messageId")]
     return found[-1]["metadata"] if found and "messageId" in output else None
 
 
@@ -60,6 +60,8 @@ def refuse_as_the_original(answer, version):
             raise Refused(400, {"error": row["error"]})
         if version == "0" and cause == "throw":
             raise Refused(500, {"error": "Internal Server Error", "message": row["error"]})
+        if cause == "throw" and row["error"].endswith("which is not an Error"):
+            raise Refused(400, {"error": row["error"]})
 
 
 def need_code(tool, settings):
@@ -69,23 +71,37 @@ def need_code(tool, settings):
         raise Refused(400, {"error": answer.err})
 
 
-def test_run(tool, body, plane):
-    code = body.get("codeRevision") or {}
+def run_for_a_route(tool, code, items, ids, credentials, plane):
+    """Ours refuses to run without code or events, as the original's routes do."""
     need_code(tool, code)
-    dependencies = body.get("dependencies") or {}
     version = str(code.get("codeVersion", "1"))
-    ids = [library["versionId"] for library in dependencies.get("libraries", [])]
-    items = body["input"]
-    answer = tool.run(code["code"], items, **settings_of("base transformation", version, ids, dependencies.get("credentials", []),
-                                                         plane))
+    given = credentials or (items[0].get("credentials") if items else None) or []
+    answer = tool.run(code["code"], items, **settings_of("base transformation", version, ids, given, plane))
+    if answer.code == 2:
+        raise Refused(400, {"error": answer.err})
     refuse_as_the_original(answer, version)
+    return answer, version
+
+
+def test_events(tool, body, plane):
+    answer, _ = run_for_a_route(tool, body.get("trRevCode") or {}, body.get("events") or [], body.get("libraryVersionIDs") or [],
+                                body.get("credentials"), plane)
+    rows = [{"error": row["error"]} if "error" in row else row["output"] for row in answer.results]
+    return 200, {"transformedEvents": rows, "logs": answer.logs}
+
+
+def test_run(tool, body, plane):
+    dependencies = body.get("dependencies") or {}
+    ids = [library["versionId"] for library in dependencies.get("libraries") or []]
+    items = body.get("input") or []
+    answer, version = run_for_a_route(tool, body.get("codeRevision") or {}, items, ids, dependencies.get("credentials"), plane)
     rows = []
     for row in answer.results:
         if version == "0":
-            rows.append(row["output"])
+            rows.append(row.get("output", {"error": row.get("error")}))
             continue
         if answer.json["batches"][0]["mode"] == "transformEvent":
-            metadata = items[row["index"]]["metadata"]
+            metadata = items[row["index"]].get("metadata", {})
         else:
             metadata = known_keys(by_message_id(items, row.get("output", {})) or {})
         key = {"error": row["error"]} if "error" in row else {"transformedEvent": row["output"]}
@@ -152,7 +168,10 @@ def custom_transform(tool, body, plane, headers):
 
 def extract_libraries(tool, body):
     need_code(tool, body)
-    return 200, tool.check(body["code"], "imports").json["imports"]
+    answer = tool.check(body["code"], "imports")
+    if "refused" in answer.json:
+        raise Refused(400, {"error": answer.json["refused"]["text"]})
+    return 200, answer.json["imports"]
 
 
 def test_library(tool, body):
@@ -163,7 +182,7 @@ def test_library(tool, body):
     return 200, True
 
 
-for helper in (test_run, test_library):
+for helper in (test_run, test_events, test_library):
     helper.__test__ = False  # named as the routes are
 
 
@@ -178,7 +197,8 @@ def answer_case(tool, case, plane):
             return extract_libraries(tool, body)
         if route == "/transformationLibrary/test":
             return test_library(tool, body)
-        need_code(tool, body["trRevCode"])
+        if route == "/transformation/test":
+            return test_events(tool, body, plane)
         raise AssertionError(f"no route {route}")
     except Refused as refused:
         return refused.status, refused.body
