@@ -318,8 +318,18 @@
         return out;
     }
 
+    // Whether what has the name is a function is known when it runs.
+    function checkEntry(main) {
+        const names = main.exportNames();
+        if (main.stars.length === 0 && !names.includes('transformEvent') && !names.includes('transformBatch')) {
+            throw new Refusal('export', main.file,
+                `Error: Expected one of transformEvent,transformBatch. Found ${names.join(',')}`);
+        }
+    }
+
     function compileMain(input) {
         const main = new Module(input.name, input.code);
+        checkEntry(main);
         const modules = [];
         for (const entry of main.imports) {
             const library = findLibrary(input.libraries, entry.from);
