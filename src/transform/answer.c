@@ -142,10 +142,15 @@ static void run_all_again(struct job *job, size_t kept, struct answer_again *aga
     memcpy(again->inputs, job->step, job->step_count * sizeof *again->inputs);
 }
 
-/* Something of the batch made it impossible to say what became of the rest. */
-static bool gave_up(const struct job *job, size_t kept) {
-    return job->step_count > 1 && job->result_count == kept + 1 && job->results[kept].failed &&
-        job->results[kept].input == TRANSFORM_NO_INPUT && job->results[kept].cause == TRANSFORM_CAUSE_ENGINE;
+/* Something of the batch made it impossible to say what became of the rest. mode: "" when the runtime could not be
+ * asked. */
+static bool gave_up(const struct job *job, size_t kept, struct slice mode) {
+    if (job->step_count == 1 || job->result_count != kept + 1) {
+        return false;
+    }
+    const struct transform_result *result = &job->results[kept];
+    return result->failed && result->input == TRANSFORM_NO_INPUT &&
+        (result->cause == TRANSFORM_CAUSE_ENGINE || (result->cause == TRANSFORM_CAUSE_CPU && mode.len == 0));
 }
 
 enum err answer_read(struct job *job, struct slice text, struct answer_again *ret_again) {
@@ -179,7 +184,7 @@ enum err answer_read(struct job *job, struct slice text, struct answer_again *re
         atomic_store(&job->version->polluter, true);
         stat_add(&job->transform->stat.polluted, 1);
     }
-    if (changed || gave_up(job, kept)) {
+    if (changed || gave_up(job, kept, mode_text)) {
         run_all_again(job, kept, &again);
         *ret_again = again;
         return OK;

@@ -354,7 +354,7 @@ void engine_load(struct engine *engine, uint32_t id, struct slice text, struct b
 /* ---- running ---- */
 
 /* An answer for a batch of which nothing is known but why. */
-static void write_failure(struct slice text, bool single, struct buf *out) {
+static void write_failure(struct slice text, const char *cause, bool single, struct buf *out) {
     struct json_writer json;
     json_writer_init(&json, out);
     json_write_object(&json);
@@ -368,7 +368,7 @@ static void write_failure(struct slice text, bool single, struct buf *out) {
     json_write_i64(&json, -1);
     json_write_i64(&json, 1);
     json_write_string(&json, text);
-    json_write_string(&json, SLICE("engine"));
+    json_write_string(&json, slice_cstr(cause));
     json_write_end(&json);
     json_write_end(&json);
     json_write_key(&json, SLICE("logs"));
@@ -384,13 +384,22 @@ static bool wants_fresh(struct slice answer) {
     return memmem(head.ptr, head.len, "\"fresh\":true", strlen("\"fresh\":true")) != NULL;
 }
 
-static void write_exception(struct engine_version *version, JSValueRef exception, struct buf *out) {
+/* Struck in a microtask, the limit leaves no exception, and JavaScriptCore aborts when it is called after that. */
+static bool struck_aside(const struct engine *engine, JSValueRef exception) {
+    return engine->stopped && exception == NULL;
+}
+
+static void write_loss(struct engine *engine, JSValueRef exception, struct buf *out) {
+    struct engine_version *version = engine->running;
+    bool late = struck_aside(engine, exception);
     struct buf text;
     buf_init(&text, 0);
-    if (exception == NULL || !append_value(version->context, exception, &text)) {
+    if (late) {
+        buf_append(&text, SLICE("Error: Script execution timed out."));
+    } else if (exception == NULL || !append_value(version->context, exception, &text)) {
         buf_append(&text, SLICE("Error: the batch gave no answer"));
     }
-    write_failure(buf_slice(&text), version->held > 0, out);
+    write_failure(buf_slice(&text), late ? "cpu" : "engine", version->held > 0, out);
     buf_fini(&text);
 }
 
@@ -409,6 +418,9 @@ static bool take_text(struct engine *engine, struct buf *out, JSValueRef *except
     struct engine_version *version = engine->running;
     engine->stopped = false;
     JSValueRef text = call_bare(version, version->take, exception);
+    if (struck_aside(engine, *exception)) {
+        return false;
+    }
     if (engine->stopped) {
         (void)call_bare(version, version->stopped, exception); /* gives nothing back */
         text = *exception == NULL ? call_bare(version, version->take, exception) : NULL;
@@ -416,17 +428,17 @@ static bool take_text(struct engine *engine, struct buf *out, JSValueRef *except
     return *exception == NULL && append_value(version->context, text, out);
 }
 
-/* The texts of what was held and of the batch that has ended. */
-static void take_texts(struct engine *engine, JSValueRef exception, struct engine_answers *out) {
+/* The texts of what was held and of the batch that has ended. lost: the runtime cannot be asked for them. */
+static void take_texts(struct engine *engine, JSValueRef exception, bool lost, struct engine_answers *out) {
     struct engine_version *version = engine->running;
-    bool fresh = engine->stopped, lost = exception != NULL;
+    bool fresh = engine->stopped;
     for (size_t i = 0; i <= version->held; i++) {
         size_t start = out->text.len;
         lost = lost || !take_text(engine, &out->text, &exception);
         if (lost) { /* nobody knows in which state it is */
             out->text.len = start;
             out->text.failed = OK;
-            write_exception(version, exception, &out->text);
+            write_loss(engine, exception, &out->text);
         }
         out->ends[out->count++] = out->text.len;
         fresh = fresh || lost || wants_fresh(slice_of(out->text.ptr + start, out->text.len - start));
@@ -451,15 +463,16 @@ static enum engine_state collect(struct engine *engine, JSValueRef exception, st
     if (runs && !call_says(version, version->settle, &exception) && exception == NULL) {
         return ENGINE_WAITS;
     }
-    if (engine->stopped) {
+    bool lost = struck_aside(engine, exception);
+    if (engine->stopped && !lost) {
         (void)call_bare(version, version->stopped, &exception); /* gives nothing back */
     }
-    take_texts(engine, exception, out);
+    take_texts(engine, exception, lost || exception != NULL, out);
     return ENGINE_DONE;
 }
 
 static enum engine_state fail_run(const char *text, struct engine_answers *out) {
-    write_failure(slice_cstr(text), false, &out->text);
+    write_failure(slice_cstr(text), "engine", false, &out->text);
     out->ends[out->count++] = out->text.len;
     return ENGINE_DONE;
 }

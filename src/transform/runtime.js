@@ -58,16 +58,19 @@
 
     // JavaScriptCore's "name@file:line:column" as "    at name (file:line:column)"; '' for frames that are not the user's
     function frame(line) {
+        if (apply(startsWith, line, ['    at '])) {
+            return line; // of a stack that the code has written itself
+        }
         const at = apply(lastIndexOf, line, ['@']);
         const where = at < 0 ? line : apply(slice, line, [at + 1]);
         const name = at < 0 ? '' : apply(slice, line, [0, at]);
         const column = apply(lastIndexOf, where, [':']);
         const row = column > 0 ? apply(lastIndexOf, where, [':', column - 1]) : -1;
-        if (row <= 0 || apply(startsWith, where, ['sluice:'])) {
+        const number = row > 0 ? positive(apply(slice, where, [row + 1, column])) : 0;
+        if (number === 0 || apply(startsWith, where, ['sluice:'])) {
             return '';
         }
-        const file = apply(slice, where, [0, row]);
-        const place = `${file}:${positive(apply(slice, where, [row + 1, column])) - 1}:${apply(slice, where, [column + 1])}`;
+        const place = `${apply(slice, where, [0, row])}:${number - 1}:${apply(slice, where, [column + 1])}`;
         return name === '' ? `    at ${place}` : `    at ${name} (${place})`;
     }
 

@@ -17,6 +17,7 @@ def tool(tmp_path):
 
 LOOPS = {
     "sync": "while (true) {}",
+    "after_await": "return (async () => { await null; for (;;) { try { for (;;); } catch (x) { } } })();",
     "try_catch_finally": "for (;;) { try { while (true) {} } catch (e) { continue; } finally { continue; } }",
     "promise_chain": "const again = () => Promise.resolve().then(again); return again();",
     "async_loop": "return (async () => { for (;;) { await null; } })();",

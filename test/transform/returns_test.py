@@ -103,6 +103,12 @@ def test_metadata_is_found_by_the_message_id_of_the_moment(tool):
     assert outputs[0]["none"] == [True] * 5
 
 
+@pytest.mark.parametrize("stack, frames", [("'Error: m: x: y'", ""), ("'Error: m\\n    at f (file:1:2)'", "\n    at f (file:1:2)"), ("''", ""), ("5", None)])
+def test_a_stack_that_code_wrote_is_shown_as_it_is(tool, stack, frames):
+    answer = tool.run(f"export function transformEvent(e) {{ throw Object.assign(new Error('m: x: y'), {{ stack: {stack} }}); }}", [event()])
+    assert answer.causes == ["throw"] and (frames is None or answer.errors == [f"Error: m: x: y{frames}"])
+
+
 def test_what_fetch_v2_rejects_with_can_be_put_into_an_event(tool):
     code = """export async function transformEvent(e) {
         try { await fetchV2(); } catch (x) { e.x = x; e.text = `${x}`; e.error = x instanceof Error; }
