@@ -310,7 +310,9 @@
     function byMessageId() {
         if (call.ids === null) {
             call.ids = new MapOf();
+            call.repeats = false;
             for (let i = 0; i < call.events.length; i++) {
+                call.repeats = call.repeats || apply(mapGet, call.ids, [call.messageIds[i]]) !== undefined;
                 apply(mapSet, call.ids, [call.messageIds[i], i]);
             }
         }
@@ -648,6 +650,17 @@
         call.current = -1;
     }
 
+    // The input that an output of a batch belongs to. Of those that share a messageId, each gets one before one gets two.
+    function originOf(event, kept) {
+        const last = inputOf(event);
+        for (let i = 0; last !== undefined && call.repeats && i < last; i++) {
+            if (kept[i] !== true && call.messageIds[i] === call.messageIds[last]) {
+                return i;
+            }
+        }
+        return last;
+    }
+
     function settleBatch(_input, value) {
         if (!isArray(value)) {
             fail(ALL, kind === 'script' ? 'returned events from transform(events) is not an array'
@@ -662,7 +675,7 @@
                     : 'returned event in events array from transformBatch(events) is not an object', 'return');
                 continue;
             }
-            const input = inputOf(each);
+            const input = originOf(each, kept);
             output(input === undefined ? ALL : input, each);
             if (input !== undefined) {
                 kept[input] = true;

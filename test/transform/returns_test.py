@@ -89,6 +89,12 @@ def test_elements_of_a_batch_are_matched_by_message_id(tool):
     assert answer.outcomes == ["failed", "split", "failed"] and answer.causes == ["return"]
 
 
+def test_events_that_share_a_message_id_each_have_their_output(tool):
+    code = "export function transformBatch(events) { return events.map((e, n) => ({ ...e, n })).concat(events[0]); }"
+    answer = tool.run(code, [event(1), event(2), event(1)])
+    assert [row["index"] for row in answer.results] == [0, 1, 2, 2] and answer.outcomes == ["changed", "changed", "split"]
+
+
 def test_metadata_is_found_by_the_message_id_of_the_moment(tool):
     code = """export function transformEvent(e, metadata) {
         const before = metadata(e).jobId;
