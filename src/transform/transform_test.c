@@ -303,6 +303,9 @@ static void of_batches_that_run_together_the_endless_one_fails_alone(void **stat
         " return e.n === 2 ? f() : { n: e.n }; }",
         "export function transformEvent(e) { " WORK
         "return e.n === 2 ? { n: 7, toJSON() { for (;;); } } : { n: e.n }; }",
+        "export async function transformEvent(e) { " WORK "await null; while (e.n === 2); return { n: e.n }; }",
+        "export function transformEvent(e) { " WORK
+        "return e.n === 2 ? { get n() { Promise.resolve().then(() => { for (;;); }); return 7; } } : { n: e.n }; }",
     };
     for (size_t k = 0; k < COUNT_OF(codes); k++) {
         struct fixture fixture;
