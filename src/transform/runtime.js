@@ -362,16 +362,16 @@
         return value === undefined ? null : value;
     }
 
+    // Whatever goes wrong, the word says so: also for a body that is no JSON, or options that have no text.
     function fetch(url, options) {
-        return ask('fetch', [plain(url), plain(options)], (answer, resolve) => {
-            let value = 'ERROR';
+        const body = ask('fetch', [plain(url), plain(options)], (answer, resolve, reject) => {
             try {
-                value = answer.error === undefined ? parse(answer.body) : value;
-            } catch (_) {
-                // not JSON: the word says so
+                resolve(parse(answer.body));
+            } catch (error) {
+                reject(error);
             }
-            resolve(value);
         });
+        return apply(promiseThen, body, [undefined, () => 'ERROR']);
     }
 
     // What a promise is rejected with: its message can be seen, and is written when it is put into an event.
@@ -793,6 +793,7 @@
             kind = what;
             if (kind === 'script') {
                 globalThis.metadata = metadata;
+                delete globalThis.getCredential; // is of modules
             } else if (kind === 'destination' && modules.length === 1) {
                 seal();
             }

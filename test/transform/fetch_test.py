@@ -120,6 +120,12 @@ def test_a_redirect_that_leads_nowhere_fails(ask, path, options):
     assert isinstance(whole, str) and short == "ERROR"
 
 
+@pytest.mark.parametrize("options", ["{ size: 1n }", "(() => { const a = {}; a.a = a; return a; })()", "{ get body() { throw new Error('x'); } }"])
+def test_options_that_have_no_text_fail_the_fetch(ask, options):
+    whole, short = ask("/", options)
+    assert isinstance(whole, str) and short == "ERROR"
+
+
 def test_a_redirect_can_be_had_as_it_is(ask, page):
     whole, _ = ask("/301", "{ redirect: 'manual' }")
     assert (whole["url"], whole["status"], whole["headers"]["location"], whole["body"]) == (f"{page}/301", 301, "/echo", "elsewhere")

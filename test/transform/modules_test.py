@@ -97,6 +97,13 @@ def test_a_script_is_sloppy_and_needs_a_global_transform(tool, code):
     assert tool.run(code, [event(1), event(2)], version="0").outcomes == ["unchanged", "unchanged"]
 
 
+def test_a_script_has_the_globals_of_scripts(tool):
+    code = "function transform(events) { return [{ g: ['metadata', 'getCredential', 'fetch', 'fetchV2', 'geolocation', 'log'].map((n) => typeof globalThis[n]) }]; }"
+    assert tool.run(code, [event()], version="0").outputs == [{"g": ["function", "undefined", *["function"] * 4]}]
+    module = "export const transformEvent = () => ({ g: [typeof metadata, typeof getCredential] });"
+    assert tool.run(module, [event()]).outputs == [{"g": ["undefined", "function"]}]
+
+
 @pytest.mark.parametrize("code", ["export function transform(e) { return e; }", "import { a } from 'myLib'; function transform(e) { return e; }"])
 def test_a_script_has_no_modules(tool, code):
     assert not tool.run(code, [event()], version="0").json["ok"]
