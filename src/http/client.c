@@ -245,6 +245,7 @@ static void fill_result(struct transfer *transfer, CURLcode code, struct http_re
     result->content_type = slice_cstr(type);
     result->retry_after_ms = retry_after(transfer->easy);
     result->body_cut = transfer->dropped > 0;
+    result->broken = code != CURLE_OK;
     if (transfer->call->want_headers) {
         fill_headers(transfer, result);
     }

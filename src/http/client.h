@@ -36,6 +36,7 @@ struct http_result {
     const char *refused_address; /* of ERR_DENIED; "" otherwise */
     bool unresolved;             /* the name of the host has no address */
     bool body_cut;               /* the body was longer than response_bytes */
+    bool broken;                 /* the body did not come to its end, or could not be unpacked */
     /* of the last hop, when the call's want_headers is set; valid during the callback */
     const struct http_header *headers;
     size_t header_count;

@@ -125,6 +125,8 @@ static void on_fetched(struct http_call *call, const struct http_result *result)
         answer_failure(ask, result);
     } else if (result->body_cut) {
         answer_error(ask, "the response is larger than transform.fetch_bytes", "");
+    } else if (result->broken) {
+        answer_error(ask, "request failed: the answer broke off", "");
     } else if (ask->refuse_redirects && is_redirect(result->status)) {
         answer_error(ask, "uri requested responds with a redirect, redirect mode is set to error", "");
     } else {

@@ -34,6 +34,14 @@ class Page(http.server.BaseHTTPRequestHandler):
             self.answer(*ANSWERS[self.path])
         elif self.path == "/packed":
             self.answer(200, gzip.compress(b'{"packed": 1}'), Content_Encoding="gzip")
+        elif self.path == "/unpackable":
+            self.answer(200, b"this is not packed", Content_Encoding="gzip")
+        elif self.path == "/half":
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"5")
+            self.close_connection = True
         elif self.path == "/slow":
             time.sleep(1)
             self.close_connection = True
@@ -132,7 +140,7 @@ def test_a_redirect_can_be_had_as_it_is(ask, page):
 
 
 @pytest.mark.parametrize("path, options, text", [
-    ("/slow", "{ timeout: 200 }", "time"), ("/", "{ method: 'GET', body: 'x' }", "cannot have body"), ("/", "{ method: 'WEIRD' }", "method")])
+    ("/slow", "{ timeout: 200 }", "time"), ("/half", "{}", "broke off"), ("/unpackable", "{}", "broke off"), ("/", "{ method: 'GET', body: 'x' }", "cannot have body"), ("/", "{ method: 'WEIRD' }", "method")])
 def test_a_failure_says_why(ask, path, options, text):
     whole, short = ask(path, options)
     assert text in whole and short == "ERROR"
