@@ -450,17 +450,20 @@ static void take_texts(struct engine *engine, JSValueRef exception, bool lost, s
     }
 }
 
-/* After a call into the runtime has returned and its microtasks have run. The limit may have struck in it. */
+/* After a call into the runtime has returned and its microtasks have run. The limit may have struck in it, and in each
+ * of those that follow. */
 static enum engine_state collect(struct engine *engine, JSValueRef exception, struct engine_answers *out) {
     struct engine_version *version = engine->running;
-    bool runs = exception == NULL && !engine->stopped;
-    if (runs && version->held < ENGINE_HELD_MAX && engine->host.may_hold(engine->host.ctx) &&
-        call_says(version, version->hold, &exception)) {
-        version->held++;
-        engine->running = NULL;
-        return ENGINE_HELD;
+    bool ran = exception == NULL && !engine->stopped;
+    if (ran && version->held < ENGINE_HELD_MAX && engine->host.may_hold(engine->host.ctx)) {
+        if (call_says(version, version->hold, &exception)) {
+            version->held++;
+            engine->running = NULL;
+            return ENGINE_HELD;
+        }
+        ran = exception == NULL && !engine->stopped;
     }
-    if (runs && !call_says(version, version->settle, &exception) && exception == NULL) {
+    if (ran && !call_says(version, version->settle, &exception) && exception == NULL) {
         return ENGINE_WAITS;
     }
     bool lost = struck_aside(engine, exception);

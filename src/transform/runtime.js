@@ -44,6 +44,18 @@
     let several = false; // that are judged together
     let verdict = null; // of the guard, on all of them
     let taking = false;
+    const newCall = ({ limit, logs, credentials, common, meta, events }) => ({
+        limit, logs, credentials, common, meta, events, // the server's
+        mode: '', // the entry function's name
+        first: null, last: null, plain: 0, // results
+        logText: '',
+        rows: '', // their text, when it is written before the others'
+        text: '', // the whole answer, the same
+        current: ALL, // the event that runs
+        pending: 0, asked: 0, asks: null, waiting: [], // promises
+        ids: null, messageIds: [],
+        writing: false, single: false, next: null,
+    });
     const modules = [];
     let symbols = false; // the code may make some
     let ours = null; // the entry of a destination's modules, which are instantiated once
@@ -351,6 +363,7 @@
             }
             const id = host.ask(kind, stringify(parameters));
             current.asked += 1;
+            current.asks ??= new MapOf();
             apply(mapSet, current.asks, [id, (text) => {
                 current.asked -= 1;
                 onAnswer(parse(text), resolve, reject);
@@ -755,7 +768,8 @@
         call.writing = true;
         // then every event is run again by itself
         const useless = single || (polluted && call.mode === 'transformEvent' && call.events.length > 1);
-        const rows = useless ? '"rows":[]' : rowsText(!polluted);
+        const written = useless ? '"rows":[]' : call.rows;
+        const rows = written === '' ? rowsText(!polluted) : written;
         return `${head(call, verdict, single)}${rows},"logs":[${useless ? '' : call.logText}]}`;
     }
 
@@ -809,10 +823,8 @@
         // text: {limit, logs, credentials, common, meta: [...], events: [...]}. The rest of the work happens in
         // microtasks, which run before the worker's call of this function ends; then it calls `hold` or `settle`.
         run(text) {
-            const input = parse(text);
             taking = false;
-            call = { ...input, first: null, last: null, logText: '', writing: false, current: ALL, pending: 0, asked: 0, asks: new MapOf(), ids: null,
-                waiting: [], messageIds: [], mode: '', single: false, text: '', plain: 0, next: null };
+            call = newCall(parse(text));
             for (let i = 0; i < call.events.length; i++) {
                 call.messageIds[i] = call.events[i].messageId;
             }
@@ -834,7 +846,7 @@
         },
 
         reply(id, text) {
-            const onText = apply(mapGet, call.asks, [id]);
+            const onText = call.asks === null ? undefined : apply(mapGet, call.asks, [id]);
             if (onText !== undefined) {
                 apply(mapDelete, call.asks, [id]);
                 onText(text);
@@ -847,6 +859,9 @@
             if (call.pending > 0) {
                 return false;
             }
+            // while all of it is in the processor's caches; for nothing, should the guard find something
+            call.writing = true;
+            call.rows = rowsText(true);
             end();
             return true;
         },
