@@ -7,10 +7,13 @@
  * registry_lock; no callback runs under it. */
 #include "base/loop.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/arena.h"
@@ -18,7 +21,8 @@
 
 struct loop {
     uv_loop_t uv;
-    uv_async_t wake;
+    uv_poll_t wake;
+    int wake_fd; /* an eventfd */
     uv_prepare_t prepare;
     uv_timer_t timer;
     _Atomic(struct loop_msg *) inbox;
@@ -194,6 +198,14 @@ static void on_prepare(uv_prepare_t *handle) {
 
 /* ---- inbox ---- */
 
+/* libuv's own handle for this (1.44) lets the owner spin while the thread that woke it stands between two steps of
+ * uv_async_send: on busy cores that is where the scheduler stops it. */
+static void wake(struct loop *loop) {
+    const uint64_t one = 1;
+    ssize_t n = write(loop->wake_fd, &one, sizeof one);
+    ASSERT(n == sizeof one || errno == EAGAIN); /* 2^64 - 1 wake-ups are on the way */
+}
+
 void loop_post(struct loop *loop, struct loop_msg *msg) {
     struct loop_msg *head = atomic_load_explicit(&loop->inbox, memory_order_relaxed);
     do {
@@ -201,7 +213,7 @@ void loop_post(struct loop *loop, struct loop_msg *msg) {
     } while (
         !atomic_compare_exchange_weak_explicit(&loop->inbox, &head, msg, memory_order_release, memory_order_relaxed));
     if (head == NULL) {
-        uv_async_send(&loop->wake);
+        wake(loop);
     }
 }
 
@@ -236,8 +248,12 @@ static void answer_poke(struct loop *loop) {
     atomic_compare_exchange_strong(&loop->poke, &asked, 0);
 }
 
-static void on_wake(uv_async_t *handle) {
+static void on_wake(uv_poll_t *handle, int status, int events) {
+    (void)status; /* an eventfd can only be readable: shape of uv_poll_cb, as is the next */
+    (void)events;
     struct loop *loop = handle->data;
+    uint64_t count = 0;
+    (void)!read(loop->wake_fd, &count, sizeof count); /* before all looking: what comes later wakes again */
     bool stop =
         atomic_load_explicit(&loop->stop, memory_order_acquire); /* before the inbox: what was posted first runs */
     run_inbox(loop);
@@ -254,8 +270,10 @@ struct loop *loop_new(const char *name) {
     snprintf(loop->name, sizeof loop->name, "%s", name);
     loop->defers_tail = &loop->defers;
     loop->armed_ms = INT64_MAX;
-    int e = uv_loop_init(&loop->uv);
-    e = e == 0 ? uv_async_init(&loop->uv, &loop->wake, on_wake) : e;
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int e = loop->wake_fd >= 0 ? uv_loop_init(&loop->uv) : -errno; /* libuv's errors are negated ones */
+    e = e == 0 ? uv_poll_init(&loop->uv, &loop->wake, loop->wake_fd) : e;
+    e = e == 0 ? uv_poll_start(&loop->wake, UV_READABLE, on_wake) : e;
     e = e == 0 ? uv_prepare_init(&loop->uv, &loop->prepare) : e;
     e = e == 0 ? uv_prepare_start(&loop->prepare, on_prepare) : e;
     e = e == 0 ? uv_timer_init(&loop->uv, &loop->timer) : e;
@@ -298,6 +316,7 @@ void loop_free(struct loop *loop) {
     uv_run(&loop->uv, UV_RUN_DEFAULT); /* the close callbacks of everybody's handles */
     int e = uv_loop_close(&loop->uv);
     ASSERT(e == 0);
+    close(loop->wake_fd);
     mem_free(loop->heap);
     mem_free(loop);
 }
@@ -340,7 +359,7 @@ void loop_join(struct loop *loop) {
 
 void loop_stop(struct loop *loop) {
     atomic_store_explicit(&loop->stop, true, memory_order_release);
-    uv_async_send(&loop->wake);
+    wake(loop);
 }
 
 bool loop_is_current(const struct loop *loop) {
@@ -369,7 +388,7 @@ void loop_test_poke_all(struct loop *caller) {
     for (struct loop *loop = registry; loop != NULL; loop = loop->next) {
         if (loop != caller && atomic_load(&loop->running)) {
             atomic_store_explicit(&loop->poke, generation, memory_order_release);
-            uv_async_send(&loop->wake);
+            wake(loop);
         } else {
             loop->poke_seen = generation; /* one that starts from now on looks at its timers first */
         }
