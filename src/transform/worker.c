@@ -22,7 +22,7 @@
 
 enum { EXIT_GONE = 0, EXIT_CANNOT_START = 1, EXIT_BAD_FRAME = 2 };
 enum {
-    READ_BYTES = 65536,
+    READ_BYTES = 256 << 10, /* more than a socket holds */
     KEPT_BYTES = 4 << 20,   /* of a buffer, between two batches */
     HELD_US = 20000,        /* CPU time of batches whose answers wait for the next ones: the server's clock runs on */
     HELD_BYTES = 128 << 10, /* of the same; more, and the server would run out of batches meanwhile */
@@ -56,12 +56,14 @@ struct worker {
 
 /* ---- the socket ---- */
 
-/* More bytes behind those of `in`. False: there are none yet, where it may not wait. */
+/* More bytes behind those of `in`, which may move. False: there are none yet, where it may not wait. */
 static bool receive(struct worker *worker, size_t wanted, bool may_wait) {
     struct buf *in = &worker->in;
-    memmove(in->ptr, in->ptr + worker->at, in->len - worker->at);
-    in->len -= worker->at;
-    worker->at = 0;
+    if (in->cap - in->len < wanted + JSON_PADDING) {
+        memmove(in->ptr, in->ptr + worker->at, in->len - worker->at);
+        in->len -= worker->at;
+        worker->at = 0;
+    }
     if (buf_reserve(in, (wanted > READ_BYTES ? wanted : READ_BYTES) + JSON_PADDING) != OK) {
         _exit(EXIT_BAD_FRAME);
     }
@@ -286,6 +288,8 @@ static _Noreturn void serve(struct worker *worker) {
     for (;;) {
         struct frame_head head;
         (void)peek_frame(worker, /* may_wait: */ true, &head); /* true */
+        /* what has come behind it leaves room in the socket: the server goes on while this one runs */
+        (void)receive(worker, READ_BYTES, /* may_wait: */ false);
         struct slice text = slice_of(worker->in.ptr + worker->at + sizeof head, head.length);
         worker->at += sizeof head + head.length + 1;
         handle(worker, &head, text);
