@@ -12,7 +12,7 @@
 #include "transform/jsc.h"
 #include "json/json_write.h"
 
-enum { EVENTS = 1000, OPEN_EVENTS = 400, ROUNDS = 15, ROUNDS_MAX = 1000, NS_PER_MS = 1000000 };
+enum { EVENTS = 1000, OPEN_EVENTS = 400, OPEN_MIN = 4, ROUNDS = 15, ROUNDS_MAX = 1000, NS_PER_MS = 1000000 };
 
 /* rename, delete what is personal, a computed field, a regular expression */
 static const char user_code[] = "function transformEvent(event) {\n"
@@ -166,7 +166,9 @@ static double pump_turn(struct pump *pump) {
     uint64_t began = now_ns();
     pump->until_ns = began + pump->sheet->run_ns;
     pump->done = pump->cpu_us = 0;
-    for (unsigned i = 0; i < OPEN_EVENTS / pump->sheet->batch; i++) {
+    unsigned open = OPEN_EVENTS / pump->sheet->batch;
+    open = open < OPEN_MIN ? OPEN_MIN : open;
+    for (unsigned i = 0; i < open; i++) {
         pump->lanes[i].pump = pump;
         send_batch(&pump->lanes[i]);
     }
