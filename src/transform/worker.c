@@ -59,7 +59,7 @@ struct worker {
 /* More bytes behind those of `in`, which may move. False: there are none yet, where it may not wait. */
 static bool receive(struct worker *worker, size_t wanted, bool may_wait) {
     struct buf *in = &worker->in;
-    if (in->cap - in->len < wanted + JSON_PADDING) {
+    if (worker->at > 0 && in->cap - in->len < wanted + JSON_PADDING) {
         memmove(in->ptr, in->ptr + worker->at, in->len - worker->at);
         in->len -= worker->at;
         worker->at = 0;
