@@ -31,28 +31,43 @@ static int hex_digit(char c) {
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-bool decode_hex(struct slice text, struct buf *out) {
-    for (size_t i = 0; i + 1 < text.len; i += 2) {
-        int high = hex_digit(text.ptr[i]), low = hex_digit(text.ptr[i + 1]);
+bool decode_hex(struct slice s, char *out, size_t *ret_len) {
+    for (size_t i = 0; i + 1 < s.len; i += 2) {
+        int high = hex_digit(s.ptr[i]), low = hex_digit(s.ptr[i + 1]);
         if (high < 0 || low < 0) {
             return false;
         }
-        buf_append_byte(out, (char)(high << 4 | low));
+        out[i / 2] = (char)(high << 4 | low);
     }
-    return text.len % 2 == 0;
+    *ret_len = s.len / 2;
+    return s.len % 2 == 0;
 }
 
-static int base64url_digit(char c) {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    const char *at = c != '\0' ? strchr(alphabet, c) : NULL;
-    return at != NULL ? (int)(at - alphabet) : -1;
+static int base64_digit(char c) {
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+    if (c == '+' || c == '-') {
+        return 62;
+    }
+    return c == '/' || c == '_' ? 63 : -1;
 }
 
-bool decode_base64url(struct slice text, struct buf *out) {
+bool decode_base64(struct slice s, char *out, size_t *ret_len) {
+    for (unsigned padding = 0; padding < 2 && s.len > 0 && s.ptr[s.len - 1] == '='; padding++) {
+        s.len--;
+    }
     uint32_t bits = 0;
-    unsigned held = 0; /* of `bits`, not yet written */
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = base64url_digit(text.ptr[i]);
+    unsigned held = 0;
+    size_t len = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        int digit = base64_digit(s.ptr[i]);
         if (digit < 0) {
             return false;
         }
@@ -60,8 +75,9 @@ bool decode_base64url(struct slice text, struct buf *out) {
         held += 6;
         if (held >= 8) {
             held -= 8;
-            buf_append_byte(out, (char)(bits >> held & 0xff));
+            out[len++] = (char)(bits >> held & 0xff);
         }
     }
-    return text.len % 4 != 1;
+    *ret_len = len;
+    return s.len % 4 != 1;
 }

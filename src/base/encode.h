@@ -7,8 +7,9 @@
 void encode_hex(struct slice bytes, struct buf *out);    /* lower case */
 void encode_base64(struct slice bytes, struct buf *out); /* RFC 4648, with padding */
 
-/* Append the bytes of `text`; false when it is none, and what was appended means nothing. */
-MUST bool decode_hex(struct slice text, struct buf *out);
-MUST bool decode_base64url(struct slice text, struct buf *out); /* RFC 4648, without padding */
+/* The bytes of a text into `out`, which holds half of the text's length, 3/4 of it; false when it is none. */
+MUST bool decode_hex(struct slice s, char *out, size_t *ret_len); /* of either case */
+/* Of either alphabet of RFC 4648, with or without padding. */
+MUST bool decode_base64(struct slice s, char *out, size_t *ret_len);
 
 #endif

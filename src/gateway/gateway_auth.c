@@ -1,6 +1,7 @@
 /* Whose request is it: the write key from where the route has it, the source from the worker's snapshot of the
  * workspace, which is renewed when the process has another. A request keeps the source_state, which outlives every
  * snapshot. */
+#include "base/encode.h"
 #include "base/hash.h"
 #include "gateway/gateway_internal.h"
 
@@ -23,7 +24,7 @@ enum err gateway_basic_user(
     }
     size_t len = 0;
     if (!scheme_cut(value, SLICE("basic"), &coded) || coded.len > GATEWAY_WRITE_KEY_MAX ||
-        !gateway_base64(coded, out, &len)) {
+        !decode_base64(coded, out, &len)) {
         return ERR_NO_WRITE_KEY;
     }
     struct slice password;

@@ -1,6 +1,7 @@
 /* Any body, as one event or as a batch, and any query of a pixel become records or an error: every good record is JSON
  * with what the gateway promises, every rejected one is a piece of the body, and what fails leaves the batch as it was.
  */
+#include "base/encode.h"
 #include "gateway/gateway_internal.h"
 #include "store/frame.h"
 
@@ -103,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_query(slice_of(body, size), &arena);
     char *decoded = mem_alloc(size + 1);
     size_t len = 0;
-    bool coded = gateway_base64(slice_of(body, size), decoded, &len);
+    bool coded = decode_base64(slice_of(body, size), decoded, &len);
     ASSERT(!coded || len <= size);
     struct slice cleaned = gateway_clean(slice_of(body, size), &arena);
     ASSERT(cleaned.len <= size);

@@ -83,8 +83,6 @@ bool gateway_limit_take(_Atomic int64_t *tat, struct limit limit, int64_t now_ms
 struct slice gateway_clean(struct slice text, struct arena *arena);
 /* MD5 of `userId:anonymousId`, as a version 4 UUID. */
 void gateway_rudder_id(struct slice key, char out[UUID_LEN]);
-/* Standard or URL alphabet, with or without padding, into `out` (at least 3/4 of s.len). false: not base64. */
-bool gateway_base64(struct slice s, char *out, size_t *ret_len);
 
 /* ---- events (gateway_event.c) ---- */
 

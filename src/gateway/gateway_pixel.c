@@ -3,6 +3,7 @@
  *
  * Parameters are set by dotted path into a small tree: `context.page.url=…` is {"context":{"page":{"url":"…"}}}. Their
  * number and depth are bounded, because adding one walks its siblings. */
+#include "base/encode.h"
 #include "gateway/gateway_internal.h"
 
 #include "json/json_write.h"
@@ -195,8 +196,8 @@ void gateway_handle_data_pixel(struct worker *worker, struct http_request *reque
     }
     char *text = arena_alloc(&request->arena, data.len + JSON_PADDING);
     size_t len = 0;
-    enum err err = gateway_base64(slice_of(coded, data.len), text, &len) ? store_pressure(worker->gateway->deps.store)
-                                                                         : ERR_INVALID_JSON;
+    enum err err = decode_base64(slice_of(coded, data.len), text, &len) ? store_pressure(worker->gateway->deps.store)
+                                                                        : ERR_INVALID_JSON;
     if (err != OK) {
         gateway_refuse(worker, intake, err, SLICE_NONE, /* wait_ms: */ 0);
         return;

@@ -67,31 +67,6 @@ static void a_rudder_id_is_the_md5_of_both_ids_as_a_version_4_uuid(void **state)
     }
 }
 
-static void assert_base64(const char *coded, const char *expected) {
-    char out[64];
-    size_t len = 0;
-    bool good = gateway_base64(slice_cstr(coded), out, &len);
-    assert_int_equal(good, expected != NULL);
-    if (expected != NULL) {
-        assert_int_equal(len, strlen(expected));
-        assert_memory_equal(out, expected, len);
-    }
-}
-
-static void base64_is_read_in_both_alphabets_with_and_without_padding(void **state) {
-    (void)state;
-    assert_base64("d2tfd2ViOg==", "wk_web:");
-    assert_base64("d2tfd2ViOg", "wk_web:");
-    assert_base64("Pz8+fg==", "\x3f\x3f\x3e\x7e");
-    assert_base64("Pz8-fg==", "\x3f\x3f\x3e\x7e");
-    assert_base64("//8=", "\xff\xff");
-    assert_base64("__8", "\xff\xff");
-    assert_base64("", "");
-    assert_base64("A", NULL);
-    assert_base64("ab=c", NULL);
-    assert_base64("ab c", NULL);
-}
-
 static enum err basic_user(const char *authorization, const char *expected) {
     struct http_header header = {SLICE("Authorization"), slice_cstr(authorization)};
     struct http_request request = {.headers = &header, .header_count = authorization != NULL};
@@ -473,7 +448,6 @@ int main(void) {
         cmocka_unit_test(runes_that_nobody_sees_are_dropped),
         cmocka_unit_test(neighbours_of_dropped_runes_stay),
         cmocka_unit_test(a_rudder_id_is_the_md5_of_both_ids_as_a_version_4_uuid),
-        cmocka_unit_test(base64_is_read_in_both_alphabets_with_and_without_padding),
         cmocka_unit_test(the_write_key_is_the_user_name_of_basic_authorization),
         cmocka_unit_test_setup_teardown(an_event_keeps_its_bytes_and_gains_what_is_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(

@@ -49,15 +49,12 @@ static struct slice encoded(const unsigned char *digest, size_t len, bool is_bas
     return buf_keep(&out, arena);
 }
 
+/* Empty when the text is none. JSON may be read of it. */
 static struct slice bytes_of(
-    bool (*decode)(struct slice text, struct buf *out), struct slice text, struct arena *arena) {
-    struct buf out;
-    buf_init(&out, 0);
-    struct slice bytes = decode(text, &out) ? buf_slice(&out) : SLICE("");
-    char *copy = arena_alloc(arena, bytes.len + JSON_PADDING);
-    memcpy(copy, bytes.len > 0 ? bytes.ptr : "", bytes.len);
-    buf_fini(&out);
-    return slice_of(copy, bytes.len);
+    bool (*decode)(struct slice s, char *out, size_t *ret_len), struct slice text, struct arena *arena) {
+    size_t len = 0;
+    char *out = arena_alloc(arena, text.len + JSON_PADDING);
+    return decode(text, out, &len) ? slice_of(out, len) : SLICE("");
 }
 
 static struct slice expected(const struct destination_signature *signature, const struct source_request *request,
@@ -107,7 +104,7 @@ static bool is_expired(const struct source_run *run, struct slice claims) {
     struct json_doc doc;
     struct slice fraction;
     int64_t expires_s = 0;
-    if (json_parse(run->parser, bytes_of(decode_base64url, claims, run->arena), &doc, NULL) != OK) {
+    if (json_parse(run->parser, bytes_of(decode_base64, claims, run->arena), &doc, NULL) != OK) {
         return true;
     }
     uint32_t at = json_find(&doc, 0, SLICE("exp"));
@@ -127,7 +124,7 @@ static bool token_holds(const struct source_run *run, struct slice token, struct
         return false;
     }
     hash_hmac_sha256(secret, slice_of(token.ptr, head.len + 1 + claims.len), digest);
-    struct slice given = bytes_of(decode_base64url, signature, run->arena);
+    struct slice given = bytes_of(decode_base64, signature, run->arena);
     return slice_eq_secret(given, slice_of((const char *)digest, SHA256_BYTES)) && !is_expired(run, claims);
 }
 
