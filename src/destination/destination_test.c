@@ -87,18 +87,25 @@ static void what_a_setting_evidently_means_is_taken(void **state) {
         "\"show_when\":{\"settings\":{\"loud\":true}}}},"
         "\"delivery\":{\"requests\":[{\"name\":\"r\",\"method\":\"POST\",\"url\":\"https://x.test/${settings.project}\","
         "\"body\":\"json\",\"table\":\"t\"}]},\"tables\":{\"t\":[{\"to\":\"w\",\"setting\":\"word\"}]}}";
-    struct testing t;
-    testing_start(&t);
-    assert_int_equal(testing_open(&t, loose, "{\"project\":1234567,\"loud\":\"false\"}"), OK);
-    const char *event = "{\"type\":\"track\"}";
-    struct destination_batch batch;
-    assert_int_equal(testing_build(&t, &event, 1, &batch), OK);
-    assert_int_equal(batch.request_count, 1);
-    expect_text(batch.requests[0].endpoint, "https://x.test/1234567");
-    assert_int_equal(testing_open(&t, loose, "{\"loud\":\" true \"}"), ERR_INVALID);
-    assert_string_equal(t.why.path, "word");
-    assert_int_equal(testing_open(&t, loose, "{\"loud\":\"yes\"}"), ERR_INVALID);
-    testing_stop(&t);
+    static const struct {
+        const char *config, *refused;
+    } rows[] = {{"{\"project\":1234567,\"loud\":\"false\"}", NULL}, {"{\"loud\":\" true \"}", "word"},
+        {"{\"loud\":\"yes\"}", "loud"}, {"{\"project\":true}", "project"}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct testing t;
+        struct destination_batch batch;
+        const char *event = "{\"type\":\"track\"}";
+        testing_start(&t);
+        assert_int_equal(testing_open(&t, loose, rows[i].config), rows[i].refused == NULL ? OK : ERR_INVALID);
+        if (rows[i].refused != NULL) {
+            assert_string_equal(t.why.path, rows[i].refused);
+        } else {
+            assert_int_equal(testing_build(&t, &event, 1, &batch), OK);
+            assert_int_equal(batch.request_count, 1);
+            expect_text(batch.requests[0].endpoint, "https://x.test/1234567");
+        }
+        testing_stop(&t);
+    }
 }
 
 static void a_setting_of_any_shape_is_taken_as_it_is(void **state) {
