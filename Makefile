@@ -145,7 +145,7 @@ format-check:
 tidy:
 	@tools/tidy
 
-SANITIZE = ASAN_OPTIONS=allocator_may_return_null=1 TSAN_OPTIONS=allocator_may_return_null=1 \
+SANITIZE = ASAN_OPTIONS=allocator_may_return_null=1 TSAN_OPTIONS=allocator_may_return_null=1:suppressions=$(abspath test/tsan.supp) \
 	$(MAKE) CC=clang CXX=clang++ HARDEN= MODE='-O1 -g -fsanitize=$(1) -fno-sanitize-recover=all' BUILD=$(2)
 
 asan:
