@@ -74,14 +74,8 @@ static void hand_end(struct hand *hand) {
     hand->socket = NULL;
     close(hand->process.socket);
     process_kill(&hand->process);
-}
-
-/* What it was sent ahead goes back to where it was in the queue. */
-static void return_ahead(struct hand *hand, bool single) {
-    while (hand->ahead_count > 0) {
-        struct job *job = hand->ahead[--hand->ahead_count];
-        job->single = job->single || single;
-        transform_enqueue(hand->transform, job, /* in_front: */ true);
+    while (hand->ahead_count > 0) { /* back to where it was in the queue */
+        transform_enqueue(transform, hand->ahead[--hand->ahead_count], /* in_front: */ true);
     }
 }
 
@@ -92,9 +86,11 @@ static void hand_fail(struct hand *hand, enum transform_cause cause) {
     struct job *job = hand->job;
     bool started = hand->state != HAND_STARTS;
     bool together = hand->ahead_count > 0;
+    for (size_t i = 0; i < hand->ahead_count; i++) {
+        hand->ahead[i]->single = true;
+    }
     hand->job = NULL;
     hand_end(hand);
-    return_ahead(hand, /* single: */ true);
     if (job != NULL) {
         LOG(WARN, "transform", "worker lost", "pid=%d version=%u cause=%s", (int)hand->process.pid, job->version->id,
             transform_cause_word(cause));
@@ -398,7 +394,6 @@ static void on_done(struct hand *hand, const struct frame_head *head, struct sli
     }
     if (worn_out(hand)) {
         hand_end(hand);
-        return_ahead(hand, /* single: */ false);
     } else if (hand->ahead_count > 0) {
         go_on_with_ahead(hand);
     }
@@ -595,7 +590,6 @@ void crew_dismiss(struct transform *transform) {
         struct job *job = hand->job;
         hand->job = NULL;
         hand_end(hand);
-        return_ahead(hand, /* single: */ false); /* closing: abandons it */
         if (job != NULL) {
             job_abandon(job, ERR_CLOSED, "the transformations are being stopped");
         }
