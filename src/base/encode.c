@@ -23,7 +23,7 @@ void encode_base64(struct slice bytes, struct buf *out) {
     }
 }
 
-static int hex_digit(char c) {
+int decode_hex_digit(char c) {
     if (c >= '0' && c <= '9') {
         return c - '0';
     }
@@ -33,7 +33,7 @@ static int hex_digit(char c) {
 
 bool decode_hex(struct slice s, char *out, size_t *ret_len) {
     for (size_t i = 0; i + 1 < s.len; i += 2) {
-        int high = hex_digit(s.ptr[i]), low = hex_digit(s.ptr[i + 1]);
+        int high = decode_hex_digit(s.ptr[i]), low = decode_hex_digit(s.ptr[i + 1]);
         if (high < 0 || low < 0) {
             return false;
         }

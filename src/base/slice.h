@@ -38,9 +38,9 @@ static inline bool slice_starts(struct slice s, struct slice prefix) {
 
 /* For secrets: takes as long wherever they differ, and says nothing of `b` but its length. */
 bool slice_eq_secret(struct slice a, struct slice b);
-/* ASCII case-insensitive equality (header names, schemes). */
 /* Bytes before the first that is not ASCII; len: there is none. */
 size_t slice_ascii_len(struct slice s);
+/* ASCII case-insensitive equality (header names, schemes). */
 bool slice_eq_nocase(struct slice a, struct slice b);
 /* Without leading and trailing ASCII space, tab, CR, LF. */
 struct slice slice_trim(struct slice s);

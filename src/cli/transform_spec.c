@@ -153,8 +153,7 @@ static struct slice answer_of(struct spec *spec, uint32_t exchange, struct slice
         }
     }
     json_write_end(&json);
-    struct slice kept = buf_keep(&out, &spec->arena);
-    return kept;
+    return buf_keep(&out, &spec->arena);
 }
 
 static enum err read_exchanges(struct spec *spec, struct errinfo *why) {

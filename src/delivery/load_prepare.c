@@ -218,8 +218,7 @@ static struct slice metadata_of(const struct load *load, const struct source *so
     json_put_string(&w, "destinationType", destination->type);
     json_put_string(&w, "destinationName", destination->name);
     json_write_end(&w);
-    struct slice kept = buf_keep(&text, arena);
-    return kept;
+    return buf_keep(&text, arena);
 }
 
 static void tell_metadata(struct load *load) {

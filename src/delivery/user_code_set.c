@@ -228,8 +228,7 @@ static struct slice common_of(const struct workspace *workspace, const struct co
             ? transformation->version_id
             : arena_printf(arena, "%016lx%016lx", (unsigned long)hash.hi, (unsigned long)hash.lo));
     json_write_end(&json);
-    struct slice kept = buf_keep(&text, arena);
-    return kept;
+    return buf_keep(&text, arena);
 }
 
 static void add_connection(struct user_code_settings *settings, const struct workspace *workspace,

@@ -6,6 +6,7 @@
 
 #include "base/encode.h"
 #include "base/hash.h"
+#include "http/http.h"
 
 enum { SHA256_BYTES = 32 };
 
@@ -63,7 +64,6 @@ static struct slice base64(struct slice text, struct arena *arena) {
 }
 
 static struct slice url_encode(struct slice text, struct arena *arena) {
-    static const char digits[] = "0123456789ABCDEF";
     char *out = arena_alloc(arena, 3 * text.len + 1);
     size_t len = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -71,9 +71,7 @@ static struct slice url_encode(struct slice text, struct arena *arena) {
         if ((c < 0x80 && isalnum(c)) || (c != '\0' && memchr("-_.!~*'()", c, 9) != NULL)) {
             out[len++] = (char)c;
         } else {
-            out[len++] = '%';
-            out[len++] = digits[c >> 4];
-            out[len++] = digits[c & 15];
+            len += http_url_escape((char)c, out + len);
         }
     }
     return slice_of(out, len);

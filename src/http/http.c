@@ -1,6 +1,8 @@
 /* Method names, status texts, and the decoding of targets. */
 #include "http/http.h"
 
+#include "base/encode.h"
+
 static const char *const method_names[] = {
     [HTTP_METHOD_GET] = "GET",
     [HTTP_METHOD_HEAD] = "HEAD",
@@ -82,23 +84,13 @@ const char *http_status_text(int status) {
     return "Unknown";
 }
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 size_t http_url_decode(struct slice s, char *out) {
     size_t len = 0;
     for (size_t i = 0; i < s.len; i++) {
         char c = s.ptr[i];
         if (c == '%' && i + 2 < s.len) {
-            int high = hex_digit(s.ptr[i + 1]);
-            int low = hex_digit(s.ptr[i + 2]);
+            int high = decode_hex_digit(s.ptr[i + 1]);
+            int low = decode_hex_digit(s.ptr[i + 2]);
             if (high >= 0 && low >= 0) {
                 c = (char)(high << 4 | low);
                 i += 2;
@@ -122,8 +114,15 @@ bool http_query_next(struct slice *query, struct slice *ret_key, struct slice *r
     return false;
 }
 
-size_t http_url_encode(struct slice s, char *out) {
+size_t http_url_escape(char c, char *out) {
     static const char digits[] = "0123456789ABCDEF";
+    out[0] = '%';
+    out[1] = digits[(unsigned char)c >> 4];
+    out[2] = digits[(unsigned char)c & 15];
+    return 3;
+}
+
+size_t http_url_encode(struct slice s, char *out) {
     size_t len = 0;
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
@@ -133,9 +132,7 @@ size_t http_url_encode(struct slice s, char *out) {
         } else if (c == ' ') {
             out[len++] = '+';
         } else {
-            out[len++] = '%';
-            out[len++] = digits[c >> 4];
-            out[len++] = digits[c & 15];
+            len += http_url_escape((char)c, out + len);
         }
     }
     return len;

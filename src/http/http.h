@@ -25,6 +25,8 @@ const char *http_status_text(int status);
 /* Decodes %XX and '+' of a query value or path segment into `out` (at least s.len bytes); bad escapes are kept as they
  * are. Returns the length. */
 size_t http_url_decode(struct slice s, char *out);
+/* %XX of a byte: writes three. Returns that. */
+size_t http_url_escape(char c, char *out);
 /* As forms have it (WHATWG URL, application/x-www-form-urlencoded, with "~" kept): a blank is '+', the rest but
  * letters, digits and "-_.~" is %XX. `out` has room for 3 * s.len bytes. Returns the length. */
 size_t http_url_encode(struct slice s, char *out);

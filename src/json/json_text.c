@@ -1,6 +1,7 @@
 /* See json_text.h. Nothing here runs for a valid text without escapes. */
 #include "json/json_text.h"
 
+#include "base/encode.h"
 #include "base/err.h"
 
 static bool is_continuation(const char *at, const char *end) {
@@ -34,14 +35,6 @@ size_t json_text_utf8(const char *at, const char *end) {
     return is_continuation(at + 3, end) ? 4 : 0;
 }
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* The code unit of \uXXXX at `at`, or -1. */
 static int32_t code_unit(const char *at, const char *end) {
     if (end - at < 6 || at[0] != '\\' || at[1] != 'u') {
@@ -49,7 +42,7 @@ static int32_t code_unit(const char *at, const char *end) {
     }
     int32_t unit = 0;
     for (int i = 2; i < 6; i++) {
-        int digit = hex_digit(at[i]);
+        int digit = decode_hex_digit(at[i]);
         if (digit < 0) {
             return -1;
         }

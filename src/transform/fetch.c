@@ -186,7 +186,6 @@ static const char *refuse_url(struct slice url) {
 
 /* A URL as browsers write it: spaces and the like escaped, line breaks gone, what is escaped left alone. */
 static struct slice written_url(struct arena *arena, struct slice url) {
-    static const char digits[] = "0123456789ABCDEF";
     char *out = arena_alloc(arena, url.len * 3 + 1);
     size_t len = 0, slashes = 0;
     bool query = false;
@@ -202,9 +201,7 @@ static struct slice written_url(struct arena *arena, struct slice url) {
         if (plain || host) {
             out[len++] = (char)c;
         } else {
-            out[len++] = '%';
-            out[len++] = digits[c >> 4];
-            out[len++] = digits[c & 15];
+            len += http_url_escape((char)c, out + len);
         }
     }
     return slice_of(out, len);

@@ -151,10 +151,6 @@ struct build {
     struct arena *arena;
 };
 
-static struct slice written(struct buf *out, struct arena *arena) {
-    return buf_keep(out, arena);
-}
-
 /* `{"ip":…}` */
 static struct slice ip_object(const struct build *b) {
     struct buf out;
@@ -165,7 +161,7 @@ static struct slice ip_object(const struct build *b) {
     json_write_key(&w, SLICE("ip"));
     json_write_raw(&w, json_raw(&b->doc, b->at[KEY_REQUEST_IP]));
     json_write_end(&w);
-    return written(&out, b->arena);
+    return buf_keep(&out, b->arena);
 }
 
 /* The context that the body gets instead of the event's; SLICE_NONE = the event's own stays. */
@@ -215,7 +211,7 @@ static struct slice body_without_overrides(const struct build *b, struct slice c
         json_write_raw(&w, context);
     }
     json_write_end(&w);
-    return written(&out, b->arena);
+    return buf_keep(&out, b->arena);
 }
 
 /* The event's bytes with the context spliced in. */
@@ -233,7 +229,7 @@ static struct slice body_with_context(const struct build *b, struct slice contex
         json_write_key(&w, SLICE("context"));
         json_write_raw(&w, context);
         json_write_end(&w);
-        struct slice object = written(&out, b->arena);
+        struct slice object = buf_keep(&out, b->arena);
         json_edit_append(&edit, slice_of(object.ptr + 1, object.len - 2));
     }
     size_t size = json_edit_size(&edit);
