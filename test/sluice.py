@@ -25,6 +25,20 @@ def sent(server, *events):
     assert status == 200, body
 
 
+def pass_a_second(server, destination):
+    """Loads gather for a second; no time passes for a request under way, which would run out of it."""
+    if server.destination(destination)["inflight"] == 0:
+        server.advance(1000)
+
+
+def finished(server, destination, what, count):
+    """Waits, by the test's clock, until so many events of the destination are delivered, or dead."""
+    def ended():
+        pass_a_second(server, destination)
+        return server.destination(destination)[what] == count
+    server.wait(ended, f"{count} {what}")
+
+
 def workspace(destinations, sources=None, connections=None):
     """A workspace.yaml as a dict (YAML takes JSON): every source is connected to every destination unless told otherwise."""
     sources = sources or [{"id": "web", "write_key": "wk_web"}]

@@ -1,7 +1,7 @@
 """Braze: what its stand-in knows of people after events went through the server, and what becomes of what it refuses."""
 import pytest
 from sink import Answer
-from sluice import sent, workspace
+from sluice import finished, sent, workspace
 from vendor.braze import Braze
 
 
@@ -15,19 +15,6 @@ def started(serve, vendor, **config):
     return serve(workspace([destination]), clock=True, env=vendor.knobs())
 
 
-def pass_a_second(server):
-    """Loads gather for a second; no time passes for a request under way, which would run out of it."""
-    if server.destination("b")["inflight"] == 0:
-        server.advance(1000)
-
-
-def finished(server, what, count):
-    def ended():
-        pass_a_second(server)
-        return server.destination("b")[what] == count
-    server.wait(ended, f"{count} {what}")
-
-
 def test_who_becomes_known_keeps_what_they_did_before(serve, braze):
     server = started(serve, braze)
     sent(server,
@@ -35,7 +22,7 @@ def test_who_becomes_known_keeps_what_they_did_before(serve, braze):
          {"type": "identify", "anonymousId": "a1", "userId": "u1", "traits": {"firstName": "Kim", "email": "Kim@Mail.test", "plan": "pro"}},
          {"type": "track", "anonymousId": "a1", "userId": "u1", "event": "Order Completed",
           "properties": {"currency": "EUR", "products": [{"product_id": "pen", "price": 2.5, "quantity": 4}]}})
-    finished(server, "delivered", 3)
+    finished(server, "b", "delivered", 3)
     profile = braze.profiles["id:u1"]
     assert profile["attributes"] == {"first_name": "Kim", "email": "kim@mail.test", "plan": "pro"}
     assert [(one["product_id"], one["price"], one["quantity"]) for one in profile["purchases"]] == [("pen", 2.5, 4)]
@@ -49,7 +36,7 @@ def test_an_alias_merges_users_before_later_events(serve, braze):
          {"type": "track", "userId": "old", "event": "Before"},
          {"type": "alias", "userId": "new", "previousId": "old"},
          {"type": "track", "userId": "new", "event": "After"})
-    finished(server, "delivered", 3)
+    finished(server, "b", "delivered", 3)
     assert braze.merged == [("old", "new")]
     assert "After" in [event["name"] for event in braze.profiles["id:new"]["events"]]
     paths = [call.path for call in braze.calls if call.path == "/users/merge" or b"After" in call.body]
@@ -62,7 +49,7 @@ def test_group_calls_subscribe_people(serve, braze):
          {"type": "group", "userId": "u1", "groupId": "news", "traits": {"email": "a@mail.test", "subscriptionState": "subscribed"}},
          {"type": "group", "userId": "u2", "groupId": "sms", "traits": {"phone": "+15550100", "subscriptionState": "unsubscribed"}},
          {"type": "group", "userId": "u1", "groupId": "news", "traits": {"email": "a@mail.test", "subscriptionState": "unsubscribed"}})
-    finished(server, "delivered", 3)
+    finished(server, "b", "delivered", 3)
     assert braze.subscriptions == {("news", "u1"): "unsubscribed", ("news", "a@mail.test"): "unsubscribed",
                                    ("sms", "u2"): "unsubscribed", ("sms", "+15550100"): "unsubscribed"}
 
@@ -73,8 +60,8 @@ def test_only_what_braze_names_in_its_errors_becomes_a_dead_letter(serve, braze)
          {"type": "identify", "userId": "u1", "messageId": "m-1", "traits": {"plan": "pro"}},
          {"type": "identify", "userId": "u2", "messageId": "m-2", "traits": {"email": "no address"}},
          {"type": "track", "userId": "u3", "messageId": "m-3", "event": "Paid"})
-    finished(server, "delivered", 2)
-    finished(server, "dead", 1)
+    finished(server, "b", "delivered", 2)
+    finished(server, "b", "dead", 1)
     letters = server.get("/v0/dead")["letters"]
     assert [letter["message_id"] for letter in letters] == ["m-2"]
     assert "id:u2" not in braze.profiles and braze.profiles["id:u1"]["attributes"] == {"plan": "pro"}
@@ -84,7 +71,7 @@ def test_only_what_braze_names_in_its_errors_becomes_a_dead_letter(serve, braze)
 def test_events_of_many_people_share_requests_of_75_objects(serve, braze):
     server = started(serve, braze)
     sent(server, *({"type": "track", "userId": f"u{number}", "event": "Paid", "context": {"traits": {"plan": "pro"}}} for number in range(150)))
-    finished(server, "delivered", 150)
+    finished(server, "b", "delivered", 150)
     assert sum(len(profile["events"]) for profile in braze.profiles.values()) == 150
     assert len(braze.calls) < 20
     server.assert_conserved()
@@ -94,7 +81,7 @@ def test_profiles_are_compared_when_wanted(serve, braze):
     braze.profile("id:u1")["attributes"].update(first_name="Kim", plan="pro")
     server = started(serve, braze, supportDedup=True)
     sent(server, {"type": "identify", "userId": "u1", "traits": {"firstName": "Kim", "plan": "team"}})
-    finished(server, "delivered", 1)
+    finished(server, "b", "delivered", 1)
     track = [call.json for call in braze.calls if call.path == "/users/track"]
     assert [body["attributes"] for body in track] == [[{"plan": "team", "external_id": "u1"}]]
 
@@ -104,5 +91,5 @@ def test_what_braze_cannot_take_now_comes_again_once(serve, braze, status):
     braze.next_answers(Answer(status=status, body=b"{}"))
     server = started(serve, braze)
     server.track("Paid", message_id="m-1")
-    finished(server, "delivered", 1)
+    finished(server, "b", "delivered", 1)
     assert len(braze.calls) == 2 and len(braze.profiles) == 1

@@ -1,7 +1,7 @@
 """Segment: what its stand-in took after events went through the server, and what becomes of what it refuses."""
 import pytest
 from sink import Answer
-from sluice import sent, workspace
+from sluice import finished, sent, workspace
 from vendor.segment import Segment
 
 
@@ -14,10 +14,6 @@ def started(serve, vendor, key="sk_1"):
     return serve(workspace([{"id": "seg", "type": "SEGMENT", "config": {"writeKey": key}}]), clock=True, env=vendor.knobs())
 
 
-def finished(server, what, count):
-    server.wait(lambda: server.destination("seg")[what] == count, f"{count} {what}")
-
-
 def test_all_six_types_arrive_in_the_order_of_their_user(serve, segment):
     server = started(serve, segment)
     sent(server,
@@ -27,7 +23,7 @@ def test_all_six_types_arrive_in_the_order_of_their_user(serve, segment):
          {"type": "group", "userId": "u1", "groupId": "g1"},
          {"type": "alias", "userId": "u1", "previousId": "u0"},
          {"type": "track", "userId": "u1", "event": "Paid", "properties": {"sum": 5}})
-    finished(server, "delivered", 6)
+    finished(server, "seg", "delivered", 6)
     assert [event["type"] for event in segment.events] == ["identify", "page", "screen", "group", "alias", "track"]
     assert segment.events[0]["traits"] == {"plan": "pro"}
     assert segment.events[3]["groupId"] == "g1" and segment.events[4]["previousId"] == "u0"
@@ -41,8 +37,8 @@ def test_an_event_that_is_too_large_for_segment_dies_alone(serve, segment):
     sent(server,
          {"type": "track", "userId": "u1", "event": "Large", "properties": {"text": "x" * 40_000}},
          {"type": "track", "userId": "u1", "event": "Small"})
-    finished(server, "delivered", 1)
-    finished(server, "dead", 1)
+    finished(server, "seg", "delivered", 1)
+    finished(server, "seg", "dead", 1)
     assert [event["event"] for event in segment.events] == ["Small"]
     server.assert_conserved()
 
@@ -53,9 +49,5 @@ def test_what_segment_cannot_take_now_comes_again_once(serve, segment, status):
     server = started(serve, segment)
     server.track("Paid", message_id="m-1")
 
-    def ended():
-        if server.destination("seg")["inflight"] == 0:
-            server.advance(1000)  # a retry waits by the test's clock
-        return server.destination("seg")["delivered"] == 1
-    server.wait(ended, "a delivery")
+    finished(server, "seg", "delivered", 1)
     assert len(segment.calls) == 2

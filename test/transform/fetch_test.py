@@ -2,12 +2,10 @@
 import gzip
 import http.server
 import json
-import threading
-import time
 
 import pytest
 
-from tool import Tool, event
+from tool import Tool, event, serving
 
 REDIRECTS = {"/301": (301, "/echo"), "/302": (302, "/echo"), "/303": (303, "/echo"), "/307": (307, "/echo"), "/circle": (302, "/circle"),
              "/away": (302, "ftp://127.0.0.1/")}
@@ -43,7 +41,7 @@ class Page(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"5")
             self.close_connection = True
         elif self.path == "/slow":
-            time.sleep(1)
+            self.rfile.read(1)  # until the client has had enough
             self.close_connection = True
         else:
             headers = {name.lower(): ", ".join(self.headers.get_all(name)) for name in self.headers}
@@ -57,13 +55,8 @@ class Page(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def page():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Page) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """Code that means harm, or is only broken: it fails by itself, with the reason, and its neighbours do not notice."""
 import http.server
-import threading
 import time
 
 import pytest
 
-from tool import Tool, event
+from tool import Tool, event, serving
 
 BUDGET_S = 0.3
 
@@ -188,13 +187,8 @@ class Page(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def page():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Page) as url:
+        yield url
 
 
 def test_fetch_gives_json_and_fetch_v2_the_whole_answer(tmp_path, page):

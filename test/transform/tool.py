@@ -1,15 +1,32 @@
 """Runs `sluice transform` as a process: code and events in, its JSON answer out."""
+import contextlib
+import http.server
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from sluice import BINARY, DEADLINE_S  # noqa: E402
 
 UNMADE = not BINARY.exists()
+
+
+@contextlib.contextmanager
+def serving(handler):
+    """An HTTP server of that http.server handler, on a port that is free: its URL."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 class Answer:
